@@ -87,7 +87,7 @@ def one_line(error: Exception) -> str:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="dangol", message="%(prog)s %(version)s")
 def main() -> None:
-    """Turn a stream of customer touchpoints into the moments that make regulars.
+    r"""Turn a stream of customer touchpoints into the moments that make regulars.
 
     \b
     Start here:     dangol demo
