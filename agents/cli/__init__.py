@@ -44,7 +44,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(f"agents.cli.{cmd_name}").command
-        assert isinstance(command, click.Command)  # noqa: S101 - a mistake of ours, never of a user
+        assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -87,7 +87,7 @@ def one_line(error: Exception) -> str:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="dangol", message="%(prog)s %(version)s")
 def main() -> None:
-    r"""Turn a stream of customer touchpoints into the moments that make regulars.
+    """Turn a stream of customer touchpoints into the moments that make regulars.
 
     \b
     Start here:     dangol demo
