@@ -30,7 +30,7 @@ lint: $(VENV)/.dev  ## Check style, types, layers and the published contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/dangol contracts --check
 
 format: $(VENV)/.dev  ## Mend what ruff can mend by itself
