@@ -1,0 +1,1 @@
+"""The contracts: what travels on the topics, what is kept as state, and their codecs."""

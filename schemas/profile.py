@@ -1,0 +1,204 @@
+"""Profile: what dangol knows of one customer, and the bytes it is kept as.
+
+The bytes are MessagePack with field names, so that they describe themselves: the same record
+is the table's changelog and what subscribers of the profiles topic read. Fields at their
+default are left out. A new field needs a default; a change of meaning needs a new `version`
+and an entry in `_UPGRADES`, and golden bytes of every released version stand in the tests.
+
+Everything that a field holds is treated as immutable: the engine replaces it, never changes it
+in place, so that a step that fails leaves the old profile as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+
+VERSION = 1
+"""Version of the stored form; see the module's docstring for when it changes."""
+
+MAX_KINDS = 32
+"""Kinds of touchpoint counted by name; further ones are counted together under `OTHER_KIND`.
+Apps use ten to twenty, and each costs some 20 bytes of state."""
+
+OTHER_KIND = "*"
+
+MAX_MOMENTS = 16
+"""Good and bad moments kept, the newest: at 90 days of window, more than one a week."""
+
+MAX_BOOKINGS = 8
+"""Bookings kept, the newest by arrival: a guest with more at once is a travel agency."""
+
+MAX_ISSUES = 8
+"""Open issues kept, the newest: whether there is one decides, not whether there are nine."""
+
+MAX_SEEN = 64
+"""Touchpoints remembered for deduplication, besides the time window of seven days."""
+
+
+class Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How often, and when last, a type of touchpoint happened.
+
+    Attributes:
+        count: touchpoints of this type.
+        last: time of the latest one, in ms.
+    """
+
+    count: int
+    last: int
+
+
+class Moment(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A good or bad moment of the experience ledger.
+
+    Attributes:
+        time: when it happened, in ms.
+        weight: from −1 (the worst) to 1 (the best).
+        type: the touchpoint's type.
+        touchpoint: the touchpoint's id.
+    """
+
+    time: int
+    weight: float
+    type: str
+    touchpoint: str
+
+
+class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A stay at a property.
+
+    Attributes:
+        id: the booking's id.
+        property: which hotel.
+        arrival: first day, in the property's own calendar.
+        departure: last day, in the property's own calendar.
+        status: `confirmed`, `in-house`, `cancelled` or `checked-out`.
+        room: the room's number, once it is known.
+        key: id of the trigger that issued the room key that is live now.
+    """
+
+    id: str
+    property: str
+    arrival: date
+    departure: date
+    status: str = "confirmed"
+    room: str | None = None
+    key: str | None = None
+
+
+class Issue(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A complaint or fault that is not settled yet.
+
+    Attributes:
+        id: the issue's id.
+        opened: when, in ms.
+        type: type of the touchpoint that opened it.
+    """
+
+    id: str
+    opened: int
+    type: str
+
+
+class Profile(msgspec.Struct, omit_defaults=True, gc=False):
+    """The core profile of one customer.
+
+    Attributes:
+        version: version of the stored form.
+        customer: the customer's id, the key of the table.
+        first_seen: time of the earliest touchpoint, in ms.
+        last_seen: time of the latest touchpoint, in ms.
+        touchpoints: how many were applied.
+        kinds: count and last time by type; at most `MAX_KINDS` and `OTHER_KIND`.
+        decayed: touchpoints, each halved every 7, 28 and 90 days, valued as at `last_seen`.
+        active_days: UTC days with a purchase (or what the catalogue calls activity).
+        first_active: time of the first activity, in ms.
+        last_active: time of the latest activity, in ms.
+        spent: money spent, in the shop's currency.
+        last_amount: money of the latest activity.
+        gap_mean: mean days between active days.
+        gap_m2: sum of squared deviations of those days (Welford 1962).
+        stage: 5A stage, one of `aware`, `appeal`, `ask`, `act`, `advocate`.
+        stage_since: when it was entered, in ms.
+        moments: the experience ledger, oldest first; at most `MAX_MOMENTS`.
+        issues: open issues, oldest first; at most `MAX_ISSUES`.
+        bookings: stays, oldest first; at most `MAX_BOOKINGS`.
+        device: the device that is bound to the customer, for keys.
+        consents: purposes that the customer has said yes to.
+        fired: when each play last fired, in ms, by the play's name; bounded by the playbook.
+        risk: churn risk at the latest touchpoint, from 0 to 1.
+        at_risk: whether the retention threshold was crossed and not yet left again.
+        seen: digests of the latest touchpoints, for deduplication (see stream/duplicates.py).
+        applied: last applied offset, by source partition: at or below it is a replay.
+    """
+
+    version: int
+    customer: str
+    first_seen: int = 0
+    last_seen: int = 0
+    touchpoints: int = 0
+    kinds: dict[str, Kind] = {}
+    decayed: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    active_days: int = 0
+    first_active: int = 0
+    last_active: int = 0
+    spent: float = 0.0
+    last_amount: float = 0.0
+    gap_mean: float = 0.0
+    gap_m2: float = 0.0
+    stage: str = "aware"
+    stage_since: int = 0
+    moments: tuple[Moment, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    bookings: tuple[Booking, ...] = ()
+    device: str | None = None
+    consents: tuple[str, ...] = ()
+    fired: dict[str, int] = {}
+    risk: float = 0.0
+    at_risk: bool = False
+    seen: bytes = b""
+    applied: dict[int, int] = {}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Profile)
+_version_of = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""For each old version, how its fields become those of the next version."""
+
+
+def new_profile(customer: str) -> Profile:
+    """The profile of a customer of whom nothing is known yet."""
+    return Profile(version=VERSION, customer=customer)
+
+
+def encode(profile: Profile) -> bytes:
+    """The profile's bytes; the same profile always gives the same bytes.
+
+    >>> decode(encode(new_profile("ann"))) == new_profile("ann")
+    True
+    """
+    return _encoder.encode(profile)
+
+
+def decode(stored: bytes) -> Profile:
+    """Read a profile's bytes, of this version or any released before.
+
+    Raises:
+        ValueError: the bytes are no profile, or of a version newer than this program.
+    """
+    profile = _decoder.decode(stored)
+    return profile if profile.version == VERSION else _upgrade(stored)
+
+
+def _upgrade(stored: bytes) -> Profile:
+    fields = _version_of(stored)
+    while (version := fields["version"]) != VERSION:
+        if version not in _UPGRADES:
+            raise ValueError(f"a profile of version {version}; this program reads up to {VERSION}: update it")
+        fields = _UPGRADES[version](fields)
+    return msgspec.convert(fields, Profile)

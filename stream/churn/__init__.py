@@ -1,0 +1,1 @@
+"""Churn: features of a profile, scorers that learn and predict, and the models that ship."""

@@ -1,0 +1,50 @@
+"""Deduplication by (source, id), in the profile: a touchpoint delivered twice counts once.
+
+CloudEvents 1.0 makes the pair unique. What was seen is kept as a digest of eight bytes and the
+time in seconds, oldest first, over `WINDOW` and at most `MAX_SEEN` touchpoints of a customer.
+Two touchpoints of one customer share a digest once in 2⁶⁴/64 pairs.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from schemas.profile import MAX_SEEN, Profile
+from schemas.timestamp import DAY, SECOND
+from schemas.touchpoint import Touchpoint
+
+WINDOW = 7 * DAY
+"""How long a touchpoint is remembered, in ms: as long as the touchpoint topic keeps it."""
+
+_DIGEST = 8
+_ENTRY = _DIGEST + 4
+
+
+def is_duplicate(profile: Profile, digest: bytes, now: int) -> bool:
+    """Whether this digest was seen within the window before `now` (ms)."""
+    seen = profile.seen
+    at = seen.find(digest)
+    while at >= 0:
+        if at % _ENTRY == 0:
+            return now - _time_at(seen, at) <= WINDOW
+        at = seen.find(digest, at + 1)
+    return False
+
+
+def remember(profile: Profile, digest: bytes, now: int) -> None:
+    """Add a digest, and forget what is older than the window or too many."""
+    seen = profile.seen + digest + (now // SECOND).to_bytes(4, "big")
+    drop = max(len(seen) - MAX_SEEN * _ENTRY, 0)
+    while drop < len(seen) - _ENTRY and now - _time_at(seen, drop) > WINDOW:
+        drop += _ENTRY
+    profile.seen = seen[drop:]
+
+
+def digest_of(touchpoint: Touchpoint) -> bytes:
+    """The digest that stands for a touchpoint's (source, id)."""
+    identity = f"{len(touchpoint.source)}:{touchpoint.source}{touchpoint.id}"
+    return blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
+
+
+def _time_at(seen: bytes, at: int) -> int:
+    return int.from_bytes(seen[at + _DIGEST : at + _ENTRY], "big") * SECOND

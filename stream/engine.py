@@ -1,0 +1,178 @@
+"""Engine: one touchpoint after another, from what happened to what is done about it."""
+
+from __future__ import annotations
+
+from copy import copy
+from pathlib import Path
+
+import msgspec
+
+from schemas.cloudevents import deterministic_id
+from schemas.decision import Candidate, Decision, DecisionData
+from schemas.playbook import Playbook, TouchpointType, load
+from schemas.profile import Profile, new_profile
+from schemas.timestamp import HOUR
+from schemas.touchpoint import Touchpoint
+from schemas.trigger import Trigger
+from stream import duplicates, experience, issues, journey, permissions, recency, stays
+from stream.churn import models
+from stream.churn.features import features_of
+from stream.churn.scorer import Scorer
+from stream.plays.context import Context
+from stream.plays.index import PlayIndex
+
+DEFAULT_PLAYBOOK = Path(__file__).parent / "plays" / "hotel.yaml"
+
+LATENESS = HOUR
+"""How old a touchpoint may be, in ms, for something still to be done about it. An app that was
+offline for an hour still gets its moment; yesterday's arrival must not open a door."""
+
+_UNKNOWN = TouchpointType()
+
+
+class Outcome(msgspec.Struct, gc=False):
+    """What a touchpoint led to.
+
+    Attributes:
+        profile: the profile afterwards; the very same one as before for a duplicate.
+        triggers: what is to be done, in order.
+        decision: every candidate with its reason; None where there was none.
+        duplicate: whether the touchpoint was seen before and nothing was done.
+        late: whether it was too old for anything to be done about it.
+    """
+
+    profile: Profile
+    triggers: list[Trigger] = []
+    decision: Decision | None = None
+    duplicate: bool = False
+    late: bool = False
+
+
+class Engine:
+    """The pure core: no Kafka, no clock, no I/O, no state of its own that changes.
+
+    Args:
+        playbook: the journey map and the plays.
+        scorer: what the churn risk is predicted with; the engine never lets it learn.
+        model: the scorer's version, which every decision names.
+    """
+
+    def __init__(self, playbook: Playbook, scorer: Scorer, model: str) -> None:
+        self.playbook = playbook
+        self.playbook_version = playbook.version
+        self.model = model
+        self._catalogue = playbook.catalogue
+        self._predict = scorer.predict
+        self._rules_for = PlayIndex(playbook).rules_for
+
+    def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
+        """Apply one touchpoint.
+
+        The profile given is never changed, so a step that raises leaves it as it was.
+
+        Args:
+            profile: the customer's profile; None for one who is new.
+            touchpoint: what happened.
+            now: time of the decision in ms: the record's Kafka timestamp, or in a backfill
+                the touchpoint's own time.
+
+        Raises:
+            msgspec.ValidationError: the touchpoint's data lacks what its type needs.
+        """
+        digest = duplicates.digest_of(touchpoint)
+        if profile is None:
+            profile = new_profile(touchpoint.customer)
+        elif duplicates.is_duplicate(profile, digest, now):
+            return Outcome(profile, duplicate=True)
+        profile = copy(profile)
+        duplicates.remember(profile, digest, now)
+        entry = self._catalogue.get(touchpoint.type, _UNKNOWN)
+        recency.count(profile, touchpoint)
+        opened = closed = False
+        if entry.effect is not None:
+            opened, closed = _apply(profile, touchpoint, entry.effect)
+        weight = experience.weight_of(touchpoint, entry)
+        if weight:
+            experience.record(profile, touchpoint, weight)
+        journey.advance(profile, entry.stage, weight, touchpoint.time)
+        profile.risk = self._predict(features_of(profile, now))
+
+        late = now - touchpoint.time > LATENESS
+        triggers: list[Trigger] = []
+        context = Context(
+            profile,
+            touchpoint,
+            now,
+            late,
+            weight,
+            opened,
+            closed,
+            self.playbook,
+            self.playbook_version,
+            self.model,
+            triggers,
+        )
+        candidates = [
+            candidate
+            for rule in self._rules_for(touchpoint.type)
+            if (candidate := rule.decide(context)) is not None
+        ]
+        decision = self._decision(context, candidates) if candidates else None
+        return Outcome(profile, triggers, decision, late=late)
+
+    def _decision(self, context: Context, candidates: list[Candidate]) -> Decision:
+        profile, touchpoint = context.profile, context.touchpoint
+        return Decision(
+            deterministic_id(profile.customer, touchpoint.source, touchpoint.id),
+            profile.customer,
+            context.now,
+            touchpoint.id,
+            DecisionData(
+                touchpoint.type,
+                tuple(candidates),
+                profile.stage,
+                round(profile.risk, 6),
+                self.model,
+                self.playbook_version,
+            ),
+            touchpoint.correlation,
+        )
+
+
+def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[bool, bool]:
+    """What a touchpoint does to the profile; whether it opened an issue, and whether it closed one."""
+    match effect:
+        case "activity":
+            recency.count_activity(profile, touchpoint)
+        case "booking.confirmed":
+            recency.count_activity(profile, touchpoint)
+            stays.confirm(profile, touchpoint)
+        case "booking.cancelled":
+            stays.set_status(profile, touchpoint, "cancelled")
+        case "stay.checked-in":
+            stays.set_status(profile, touchpoint, "in-house")
+        case "stay.checked-out":
+            stays.set_status(profile, touchpoint, "checked-out")
+        case "issue.opened":
+            return issues.open_issue(profile, touchpoint), False
+        case "issue.closed":
+            return False, issues.close_issue(profile, touchpoint)
+        case "device.bound":
+            permissions.bind_device(profile, touchpoint)
+        case "consent.granted":
+            permissions.grant(profile, touchpoint)
+        case "consent.withdrawn":
+            permissions.withdraw(profile, touchpoint)
+    return False, False
+
+
+def default_engine() -> Engine:
+    """The engine with the playbook and the model that ship.
+
+    >>> from schemas.touchpoint import Touchpoint
+    >>> anger = Touchpoint("1", "/desk", "complaint.opened", "ann", 1773480600000)
+    >>> [trigger.family for trigger in default_engine().step(None, anger, anger.time).triggers]
+    ['recovery-offer', 'suppression']
+    """
+    playbook = load(DEFAULT_PLAYBOOK.read_text(encoding="utf-8"), str(DEFAULT_PLAYBOOK))
+    return Engine(playbook, models.load(), models.DEFAULT)

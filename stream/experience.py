@@ -1,0 +1,52 @@
+"""The experience ledger: a customer's good and bad moments.
+
+86 % of customers leave after two bad experiences, so what counts is how many, how bad, and
+how long ago.
+"""
+
+from __future__ import annotations
+
+from math import exp2
+
+from schemas.playbook import TouchpointType
+from schemas.profile import MAX_MOMENTS, Moment, Profile
+from schemas.timestamp import DAY
+from schemas.touchpoint import Touchpoint
+
+HALF_LIFE = 30 * DAY
+"""Half-life of a moment's weight in the score, in ms: about when a guest writes the review."""
+
+
+def weight_of(touchpoint: Touchpoint, entry: TouchpointType) -> float:
+    """How good (to 1) or bad (to −1) a moment is: the catalogue's weight, or the answer given.
+
+    An answer that is missing or no number weighs nothing; one off the scale counts as its end.
+    """
+    if entry.rating is None:
+        return entry.weight
+    answer = touchpoint.data.get(entry.rating.field)
+    if answer.__class__ is not int and answer.__class__ is not float:
+        return 0.0
+    share = (answer - entry.rating.worst) / (entry.rating.best - entry.rating.worst)
+    return min(max(2.0 * share - 1.0, -1.0), 1.0)
+
+
+def record(profile: Profile, touchpoint: Touchpoint, weight: float) -> None:
+    """Enter a moment in the ledger, in order of time; the oldest goes when it is full."""
+    moment = Moment(touchpoint.time, weight, touchpoint.type, touchpoint.id)
+    moments = profile.moments
+    if moments and moments[-1].time > moment.time:
+        entered = sorted((*moments, moment), key=lambda entry: entry.time)
+        profile.moments = tuple(entered[-MAX_MOMENTS:])
+    else:
+        profile.moments = (*moments[-(MAX_MOMENTS - 1) :], moment)
+
+
+def bad_moments(profile: Profile, since: int, severity: float) -> int:
+    """How many moments since a time (ms) weigh −`severity` or worse."""
+    return sum(1 for moment in profile.moments if moment.time >= since and moment.weight <= -severity)
+
+
+def score(profile: Profile, now: int) -> float:
+    """The sum of all weights, each halved every 30 days; negative where the bad outweighs."""
+    return sum(moment.weight * exp2(-max(now - moment.time, 0) / HALF_LIFE) for moment in profile.moments)

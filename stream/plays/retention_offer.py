@@ -1,0 +1,62 @@
+"""Retention offer: a reason to stay, before the customer is gone."""
+
+from __future__ import annotations
+
+from schemas.decision import Candidate
+from schemas.playbook import Playbook, RetentionOfferPlay, millis_of
+from schemas.timestamp import DAY
+from schemas.trigger import RetentionOffer
+from stream.plays.context import LATE, Context
+from stream.plays.recovery_offer import choose
+
+FAMILY = "retention-offer"
+
+
+class RetentionOfferRule:
+    """Decides whenever a customer's risk is past the threshold and no offer has answered it yet.
+
+    Hysteresis: having fired, it waits until the risk was below `leave` once.
+    """
+
+    types = None
+    """Any touchpoint can be the one at which the risk crosses."""
+
+    def __init__(self, play: RetentionOfferPlay, playbook: Playbook) -> None:
+        self.play = play.play
+        self._enter = play.enter
+        self._leave = play.leave
+        self._min_active_days = play.min_active_days
+        self._cooldown = millis_of(play.cooldown)
+        self._valid_for = millis_of(play.valid_for)
+        self._offers = play.offers
+        self._currency = playbook.currency
+
+    def decide(self, context: Context) -> Candidate | None:
+        """The candidate for this touchpoint, or None where the risk is not past the threshold."""
+        profile = context.profile
+        risk = profile.risk
+        if profile.at_risk:
+            if risk < self._leave:
+                profile.at_risk = False
+            return None
+        if risk < self._enter or profile.active_days < self._min_active_days:
+            return None
+        if context.late:
+            return Candidate(self.play, FAMILY, LATE)
+        if profile.issues:
+            # Stays a candidate: once the issue is closed, the next touchpoint decides anew.
+            return Candidate(self.play, FAMILY, "suppressed")
+        profile.at_risk = True
+        if context.cooling(self.play, self._cooldown):
+            return Candidate(self.play, FAMILY, "cooldown")
+        offer = choose(self._offers, 1.0, profile.spent)
+        if offer is None:
+            return Candidate(self.play, FAMILY, "no-offer")
+        content = RetentionOffer(
+            self._enter,
+            round((context.now - profile.last_active) / DAY, 3),
+            offer.offer,
+            offer.amount,
+            self._currency,
+        )
+        return context.fire(self.play, FAMILY, content, self._valid_for, None)

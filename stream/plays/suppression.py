@@ -1,0 +1,38 @@
+"""Suppression: no promotion for someone who is angry, on any channel, until it is settled."""
+
+from __future__ import annotations
+
+from schemas.decision import Candidate
+from schemas.playbook import Playbook, SuppressionPlay, millis_of
+from schemas.trigger import Suppression
+from stream.issues import issue_of
+from stream.plays.context import Context
+
+FAMILY = "suppression"
+
+
+class SuppressionRule:
+    """Decides on issues: the first open one starts it, the last closed one ends it."""
+
+    def __init__(self, play: SuppressionPlay, playbook: Playbook) -> None:
+        self.play = play.play
+        self.types = tuple(
+            type_
+            for type_, entry in playbook.catalogue.items()
+            if entry.effect in ("issue.opened", "issue.closed")
+        )
+        self._valid_for = millis_of(play.valid_for)
+
+    def decide(self, context: Context) -> Candidate | None:
+        """The candidate for this touchpoint, or None where nothing was opened or closed."""
+        if not context.opened and not context.closed:
+            return None
+        open_issues = len(context.profile.issues)
+        if context.opened and open_issues > 1:
+            return Candidate(self.play, FAMILY, "already-suppressed")
+        if context.closed and open_issues > 0:
+            return Candidate(self.play, FAMILY, "other-issue-open")
+        # However late we hear of it: what is held back or let through is the state of now.
+        issue = issue_of(context.touchpoint)
+        content = Suppression("start" if context.opened else "end", "open-issue", issue, open_issues)
+        return context.fire(self.play, FAMILY, content, self._valid_for, issue)

@@ -1,0 +1,78 @@
+"""Stays: the bookings on a profile, from confirmation to check-out."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from schemas.profile import MAX_BOOKINGS, Booking, Profile
+from schemas.touchpoint import Touchpoint
+
+
+class BookingData(msgspec.Struct, frozen=True):
+    """What a booking touchpoint must say in its data.
+
+    Attributes:
+        booking: the booking's id.
+        property: which hotel; needed to confirm.
+        arrival: first day; needed to confirm.
+        departure: last day; needed to confirm.
+        room: the room's number, if it is assigned.
+    """
+
+    booking: str
+    property: str | None = None
+    arrival: date | None = None
+    departure: date | None = None
+    room: str | None = None
+
+
+def confirm(profile: Profile, touchpoint: Touchpoint) -> None:
+    """Enter a booking, or change the one with the same id.
+
+    Raises:
+        msgspec.ValidationError: the data lacks what a booking needs.
+    """
+    data = msgspec.convert(touchpoint.data, BookingData)
+    old = find(profile, data.booking)
+    if old is not None:
+        booking = msgspec.structs.replace(
+            old,
+            property=data.property or old.property,
+            arrival=data.arrival or old.arrival,
+            departure=data.departure or old.departure,
+            room=data.room or old.room,
+            status=old.status if old.status == "in-house" else "confirmed",
+        )
+    else:
+        if data.property is None or data.arrival is None or data.departure is None:
+            raise msgspec.ValidationError(
+                "a booking needs `property`, `arrival` and `departure` - at `$.data`"
+            )
+        booking = Booking(data.booking, data.property, data.arrival, data.departure, room=data.room)
+    put(profile, booking)
+
+
+def set_status(profile: Profile, touchpoint: Touchpoint, status: str) -> None:
+    """Set the status of the booking that a touchpoint names; of none if it is not known.
+
+    Raises:
+        msgspec.ValidationError: the data names no booking.
+    """
+    data = msgspec.convert(touchpoint.data, BookingData)
+    booking = find(profile, data.booking)
+    if booking is not None:
+        put(profile, msgspec.structs.replace(booking, status=status, room=data.room or booking.room))
+
+
+def find(profile: Profile, id_: str) -> Booking | None:
+    """The booking with this id, if the profile has it."""
+    return next((booking for booking in profile.bookings if booking.id == id_), None)
+
+
+def put(profile: Profile, booking: Booking) -> None:
+    """Put a booking in place of the one with its id, or at the end; the earliest go when too many."""
+    others = [other for other in profile.bookings if other.id != booking.id]
+    kept = sorted((*others, booking), key=lambda entry: (entry.arrival, entry.id))
+    profile.bookings = tuple(kept[-MAX_BOOKINGS:])
