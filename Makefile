@@ -50,9 +50,9 @@ lock: $(VENV)/.dev  ## Make the constraints files anew from pyproject.toml
 	@$(LOCK) --all-extras --upgrade --output-file constraints-dev.txt
 	@$(LOCK) --extra embedded --constraints constraints-dev.txt --output-file constraints.txt
 
-# For every platform and Python at once, with hashes, and without naming where packages come from.
-LOCK = $(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+# For every platform and every Python from the oldest that we support, with hashes, and without naming where packages come from.
+LOCK = $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
 
 clean:  ## Remove the virtual environment and all caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
