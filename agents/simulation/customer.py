@@ -1,0 +1,191 @@
+"""Customer: who someone is, and what the shop and the hotels knew of them before the day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from math import exp, log
+from random import Random
+from typing import Any
+
+from agents.simulation.happening import DAY_START, Happening
+from schemas.timestamp import DAY, HOUR, MINUTE
+
+HISTORY_DAYS = 548
+"""How far back the imported history goes: 18 months."""
+
+TODAY = date(2026, 3, 14)
+
+HOMES = ("seoul", "busan", "lisbon")
+HOME_SHARES = (45, 25, 30)
+OFFSETS = {"seoul": 9 * HOUR, "busan": 9 * HOUR, "lisbon": 0}
+"""What the clock at home is ahead of UTC on the day, in ms; summer time starts later in March."""
+
+ROLES = ("shopper", "newcomer", "arriving", "leaving", "staying", "booked")
+ROLE_SHARES = (54, 11, 19, 8, 4, 4)
+"""What the day is for a customer; most have to do with the shop alone, newcomers for the first time."""
+
+HOTEL_ROLES = frozenset(ROLES[2:])
+
+
+class Customer:
+    """A simulated customer: all that happens to them is drawn from a stream of chance of their own.
+
+    Buying follows the picture behind BG/NBD: everyone has a pace, and after each purchase a chance
+    to be gone for good. So some are regulars, some late, some lost, and nobody has said goodbye.
+
+    Args:
+        number: which one, from 0.
+        seed: the simulation's seed.
+    """
+
+    def __init__(self, number: int, seed: int) -> None:
+        self.random = random = Random(f"{seed}/{number}")
+        self.id = f"g-{number:04d}"
+        self.happenings: list[Happening] = []
+        self.home: str = random.choices(HOMES, HOME_SHARES)[0]
+        self.role: str = random.choices(ROLES, ROLE_SHARES)[0]
+        self.segment = random.random() < 0.4
+        self.device = f"d-{random.getrandbits(32):08x}"
+        self.pace = exp(random.gauss(log(50), 0.7))  # days between purchases: most from 25 to 100
+        self.fickle = 0.02 + 0.25 * random.random() ** 2  # chance to be gone after a purchase
+        self.purse = exp(random.gauss(log(46), 0.5))  # usual order, in euros
+        self.booking = f"b-{random.getrandbits(40):010x}"
+        self.room = f"{random.randint(2, 19)}{random.randint(1, 24):02d}"
+        self.arrival = TODAY - timedelta(days=self._nights_ago())
+        self.departure = max(
+            self.arrival + timedelta(days=random.randint(1, 5)),
+            TODAY + timedelta(days=1 if self.role == "staying" else 0),
+        )
+        if self.role == "leaving":
+            self.departure = TODAY
+        self.has_app = random.random() < (0.92 if self.role in HOTEL_ROLES else 0.5)
+        self.lost = False
+
+    def meets(
+        self, time: float, type_: str, channel: str, correlation: str | None = None, **data: Any
+    ) -> Happening:
+        """Let something happen at a time (ms)."""
+        id_ = f"{self.random.getrandbits(64):016x}"
+        happening = Happening(
+            int(time), self.id, type_, channel, id_, data, correlation, self.segment and channel == "web"
+        )
+        self.happenings.append(happening)
+        return happening
+
+    def live_history(self) -> None:
+        """Everything from the first purchase to the night before the day."""
+        if self.role == "newcomer":
+            return
+        random = self.random
+        time = DAY_START - random.uniform(20, HISTORY_DAYS) * DAY
+        first = time
+        while time < DAY_START - DAY:
+            self.order(time, random.choices(("web", "app", "store"), (55, 25, 20))[0])
+            if random.random() < self.fickle:
+                self.lost = True
+                break
+            time += max(random.expovariate(1 / self.pace), 0.3) * DAY
+        if self.has_app:
+            self.meets(first + 10 * MINUTE, "device.bound", "app", device=self.device)
+        if random.random() < 0.6:
+            self.meets(first + 5 * MINUTE, "consent.granted", "web", purpose="marketing")
+        if random.random() < 0.06:
+            praised = first + random.uniform(5, 19) * DAY
+            self.meets(praised, "review.posted", "web", rating=random.randint(4, 5))
+        if self.role in HOTEL_ROLES:
+            for _ in range(random.choice((0, 1, 1, 2))):
+                self._past_stay(DAY_START - random.uniform(30, 400) * DAY)
+            self._present_stay()
+
+    def order(self, time: float, channel: str) -> None:
+        """Buy something; what is not carried home is delivered days later."""
+        random = self.random
+        order = f"o-{random.getrandbits(40):010x}"
+        amount = round(self.purse * exp(random.gauss(0, 0.4)), 2)
+        self.meets(
+            time, "order.placed", channel, order, order=order, amount=amount, items=random.randint(1, 4)
+        )
+        if channel != "store":
+            arrives = time + random.uniform(1.5, 4) * DAY
+            if random.random() < 0.6:
+                self.meets(arrives, "order.delivered", "email", order, order=order)
+            if random.random() < 0.04:
+                self.meets(arrives + 2 * DAY, "order.returned", "store", order, order=order)
+
+    def local(self, hour: float) -> float:
+        """The moment of the day (ms) at which clocks at home show this hour."""
+        return DAY_START + (hour * HOUR - OFFSETS[self.home]) % DAY
+
+    def book(self, time: float, channel: str, *, change: bool = False) -> None:
+        """Confirm the stay that the day is about; a change of it costs nothing."""
+        price = 0.0 if change else self.random.uniform(95, 260)
+        self.meets(
+            time,
+            "booking.confirmed",
+            channel,
+            self.booking,
+            booking=self.booking,
+            property=self.home,
+            arrival=self.arrival.isoformat(),
+            departure=self.departure.isoformat(),
+            room=self.room,
+            amount=round((self.departure - self.arrival).days * price, 2),
+        )
+
+    def agree(self, time: float) -> None:
+        """Agree to the use of the location."""
+        self.meets(time, "consent.granted", "app", purpose="location")
+
+    def arrive(self, time: float, **other: Any) -> None:
+        """Walk into the hotel with the app on the phone; `other` replaces what it would say."""
+        data = {
+            "property": self.home,
+            "device": self.device,
+            "accuracy_m": round(self.random.uniform(4, 60), 1),
+        }
+        self.meets(time, "guest.arrived", "device", self.booking, **{**data, **other})
+
+    def check_in(self, time: float) -> None:
+        """Be a guest from now on."""
+        self.meets(time, "stay.checked-in", "front-desk", self.booking, booking=self.booking, room=self.room)
+
+    def _nights_ago(self) -> int:
+        match self.role:
+            case "leaving" | "staying":
+                return self.random.randint(1, 4)
+            case "booked":
+                return -self.random.randint(1, 20)
+            case _:
+                return 0
+
+    def _past_stay(self, time: float) -> None:
+        booking = f"b-{self.random.getrandbits(40):010x}"
+        arrival = datetime.fromtimestamp(time // 1000, UTC).date()
+        departure = arrival + timedelta(days=self.random.randint(1, 4))
+        self.meets(
+            time - self.random.uniform(3, 25) * DAY,
+            "booking.confirmed",
+            "web",
+            booking,
+            booking=booking,
+            property=self.random.choice(HOMES),
+            arrival=arrival.isoformat(),
+            departure=departure.isoformat(),
+            amount=round((departure - arrival).days * self.random.uniform(95, 260), 2),
+        )
+        self.meets(time, "stay.checked-in", "front-desk", booking, booking=booking)
+        left = time + (departure - arrival).days * DAY
+        self.meets(left, "stay.checked-out", "front-desk", booking, booking=booking)
+
+    def _present_stay(self) -> None:
+        """The stay of the day, as far as it was known, or had begun, the night before."""
+        random = self.random
+        if self.role == "arriving" and random.random() < 0.12:
+            return  # Books on the day itself.
+        self.book(DAY_START - random.uniform(5, 28) * DAY, random.choice(("web", "app", "call-centre")))
+        if self.role in {"leaving", "staying"}:
+            came = self.local(random.uniform(14, 22)) - (TODAY - self.arrival).days * DAY
+            if self.has_app:
+                self.agree(came - HOUR)
+                self.arrive(came)
+            self.check_in(came + 9 * MINUTE)
