@@ -307,7 +307,9 @@ def serve(broker: LocalBroker, announce: Callable[[str], None]) -> None:
     Raises:
         BrokerError: it did not start, or it ended by itself.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ctrl-C too: a shell that starts us in the background has it ignored, and `kill -INT` would do nothing.
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(end, signal.default_int_handler) for end in ends]
     try:
         with broker:
             announce(f"{broker.title} is ready at {broker.bootstrap} (Ctrl-C stops it)")
@@ -315,4 +317,5 @@ def serve(broker: LocalBroker, announce: Callable[[str], None]) -> None:
     except KeyboardInterrupt:
         pass  # The way it is meant to end.
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for end, handler in zip(ends, before, strict=True):
+            signal.signal(end, handler)
