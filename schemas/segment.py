@@ -33,7 +33,7 @@ _CALLS = {
     "alias": "identity.aliased",
 }
 
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_NOT_WORD = re.compile(r"[\W_]+")
 
 
 def name_of(call: str, event: str | None) -> str:

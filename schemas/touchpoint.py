@@ -7,10 +7,11 @@ Decoding is the first of the hot path: one typed pass, no intermediate dict of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -31,7 +32,11 @@ MAX_TIME = 4_102_444_800_000
 """The year 2100 in ms: a time at or after it is a mistake, and state keeps seconds in four bytes."""
 
 MAX_ID = 256
-"""Longest id, type, source or customer id, in characters: they stand in state and on every record."""
+"""Longest id, type, source, correlation or customer id, in characters: they stand in state and on
+every record."""
+
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
+"""An id or a name in a touchpoint's data that is kept in state."""
 
 MAX_AMOUNT = 1e12
 """Largest amount, in units of the currency: beyond it sums lose the cents."""
@@ -118,6 +123,15 @@ _CODES = {
 }
 """The reason code for a field of the wrong type, by the path that msgspec names."""
 
+_OUT_OF_RANGE = ("Number out of range", "Integer value out of range")
+
+_ATTRIBUTES = frozenset(("specversion", "id", "source", "type", "subject", "time", "correlationid"))
+"""What is read of CloudEvents binary mode; an extension may be called like a field of Segment's."""
+
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]", re.DOTALL
+)
+
 
 def decode(value: bytes | None, headers: Headers = (), timestamp: int | None = None) -> Touchpoint:
     """Read a record's value and headers as a touchpoint.
@@ -145,7 +159,7 @@ def decode(value: bytes | None, headers: Headers = (), timestamp: int | None = N
         raise RejectedError("payload-too-large", f"{len(value)} bytes, the limit is {MAX_BYTES}")
     try:
         if headers and (attributes := _binary_attributes(headers)) is not None:
-            wire = msgspec.convert(attributes, _Wire, strict=False)
+            wire = msgspec.convert(attributes, _Wire)
             wire.data = _decode_data(value) if value else None
         else:
             wire = _decode_wire(value)
@@ -156,22 +170,28 @@ def decode(value: bytes | None, headers: Headers = (), timestamp: int | None = N
     except RecursionError:
         raise RejectedError("nesting-too-deep", "the JSON is nested too deeply to be read") from None
     except msgspec.DecodeError as error:
-        code = "text-invalid" if b"\\ud" in value.lower() else "json-invalid"
+        code = "text-invalid" if _LONE_SURROGATE.search(value) else "json-invalid"
         raise RejectedError(code, f"not readable as JSON: {error}") from None
+    if timestamp is not None and not 0 <= timestamp < MAX_TIME:
+        raise RejectedError("time-invalid", "the record's Kafka timestamp is before 1970 or after 2099")
     return _from_segment(wire, timestamp) if wire.specversion is None else _from_cloudevent(wire, timestamp)
 
 
 def _shape_error(error: msgspec.ValidationError) -> RejectedError:
     message, _, path = str(error).partition(" - at ")
     path = path.strip("`")
-    if message == "Number out of range":
+    if message in _OUT_OF_RANGE:
         return RejectedError("amount-invalid", f"a number is out of range, at {path or '$'}")
     return RejectedError(_CODES.get(path, "shape-invalid"), f"{message}, at {path or '$'}")
 
 
 def _binary_attributes(headers: Headers) -> dict[str, str] | None:
     """The attributes of CloudEvents binary mode, or None if the headers don't say it is one."""
-    attributes = {name[3:]: value.decode() for name, value in headers if name[:3] == "ce_" and value}
+    attributes = {
+        name[3:]: value.decode()
+        for name, value in headers
+        if name[:3] == "ce_" and name[3:] in _ATTRIBUTES and value
+    }
     return attributes if "specversion" in attributes else None
 
 
@@ -185,22 +205,24 @@ def _from_cloudevent(wire: _Wire, timestamp: int | None) -> Touchpoint:
     data = wire.data if wire.data is not None else {}
     amount = data.get("amount")
     channel = data.get("channel")
-    return _touchpoint(
-        wire.id,
-        wire.source or "/",
-        wire.type,
-        wire.subject,
-        _time(wire.time, timestamp),
-        data,
-        channel if channel.__class__ is str else None,
-        None if amount is None else _amount(amount),
-        wire.correlationid,
+    return _within_limits(
+        Touchpoint(
+            wire.id,
+            wire.source or "/",
+            wire.type,
+            wire.subject,
+            _time(wire.time, timestamp),
+            data,
+            channel if channel.__class__ is str else None,
+            None if amount is None else _amount(amount),
+            wire.correlationid,
+        )
     )
 
 
 def _from_segment(wire: _Wire, timestamp: int | None) -> Touchpoint:
     if not wire.messageId:
-        if wire.type is None and wire.subject is None and wire.userId is None:
+        if wire.id is not None or wire.subject is not None or (wire.type is None and wire.userId is None):
             raise RejectedError("shape-invalid", "neither a CloudEvent (`specversion`) nor a Segment call")
         raise RejectedError("id-missing", "no id: set `id` (CloudEvents) or `messageId` (Segment)")
     customer = wire.userId or wire.anonymousId
@@ -211,33 +233,33 @@ def _from_segment(wire: _Wire, timestamp: int | None) -> Touchpoint:
     data = wire.properties if wire.properties is not None else wire.traits or {}
     amount = amount_of(data)
     channel = data.get("channel")
-    return _touchpoint(
-        wire.messageId,
-        "/segment",
-        name_of(wire.type, wire.event),
-        customer,
-        _time(wire.timestamp, timestamp),
-        data,
-        channel if channel.__class__ is str else None,
-        None if amount is None else _amount(amount),
-        None,
+    return _within_limits(
+        Touchpoint(
+            wire.messageId,
+            "/segment",
+            name_of(wire.type, wire.event),
+            customer,
+            _time(wire.timestamp, timestamp),
+            data,
+            channel if channel.__class__ is str else None,
+            None if amount is None else _amount(amount),
+            None,
+        )
     )
 
 
-def _touchpoint(
-    id_: str,
-    source: str,
-    type_: str,
-    customer: str,
-    time: int,
-    data: dict[str, Any],
-    channel: str | None,
-    amount: float | None,
-    correlation: str | None,
-) -> Touchpoint:
-    if len(id_) > MAX_ID or len(customer) > MAX_ID or len(type_) > MAX_ID or len(source) > MAX_ID:
+def _within_limits(touchpoint: Touchpoint) -> Touchpoint:
+    """The touchpoint itself; RejectedError if a name in it is too long to be kept."""
+    if (
+        len(touchpoint.id) > MAX_ID
+        or len(touchpoint.source) > MAX_ID
+        or len(touchpoint.type) > MAX_ID
+        or len(touchpoint.customer) > MAX_ID
+    ):
         raise RejectedError("shape-invalid", f"an id, type, source or customer is over {MAX_ID} characters")
-    return Touchpoint(id_, source, type_, customer, time, data, channel, amount, correlation)
+    if touchpoint.correlation is not None and len(touchpoint.correlation) > MAX_ID:
+        raise RejectedError("shape-invalid", f"`correlationid` is over {MAX_ID} characters")
+    return touchpoint
 
 
 def _time(moment: datetime | None, timestamp: int | None) -> int:
