@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from hashlib import blake2b
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -36,6 +36,12 @@ Effect = Literal[
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Weight = Annotated[float, msgspec.Meta(ge=-1, le=1)]
+Severity = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Answer = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Metres = Annotated[float, msgspec.Meta(gt=0, le=1_000)]
+"""Beyond a kilometre of error a location says nothing about a door."""
+
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$", max_length=64)]
 Duration = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}(?:s|m|h|d)$")]
 """A length of time: a whole number and `s`, `m`, `h` or `d`, such as `30d`."""
@@ -62,8 +68,8 @@ class Rating(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     field: str
-    worst: float
-    best: float
+    worst: Answer
+    best: Answer
 
 
 class TouchpointType(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -109,7 +115,7 @@ class RoomKeyPlay(
     play: Name
     touchpoints: tuple[str, ...]
     revoked_by: tuple[str, ...]
-    accuracy_m: Annotated[float, msgspec.Meta(gt=0)]
+    accuracy_m: Metres
     consent: str
     valid_for: Duration
 
@@ -125,9 +131,9 @@ class Offer(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     offer: Name
-    amount: Annotated[float, msgspec.Meta(ge=0)]
+    amount: Amount
     min_severity: Share = 0.0
-    min_spent: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    min_spent: Amount = 0.0
 
 
 class RecoveryOfferPlay(
@@ -137,7 +143,7 @@ class RecoveryOfferPlay(
 
     Attributes:
         play: the play's name.
-        min_severity: bad moments that weigh less are left alone, 0 to 1.
+        min_severity: bad moments that weigh less are left alone, above 0, to 1.
         window: within which a second bad moment escalates.
         cooldown: how long after an offer no further one is made (an escalation is).
         offers: the first whose floors are met is made; the last should have none.
@@ -145,7 +151,7 @@ class RecoveryOfferPlay(
     """
 
     play: Name
-    min_severity: Share
+    min_severity: Severity
     window: Duration
     cooldown: Duration
     offers: tuple[Offer, ...]
@@ -218,6 +224,8 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 _FIELD = re.compile(r"unknown field `([^`]+)`")
+_WORD = re.compile(r"Invalid (?:enum )?value '([^']+)'")
+_FAMILIES = [play.__struct_config__.tag for play in get_args(Play)]
 
 
 def load(text: str, name: str) -> Playbook:
@@ -231,23 +239,39 @@ def load(text: str, name: str) -> Playbook:
         InputError: what is wrong, in which field, and the nearest valid word.
     """
     try:
-        playbook = msgspec.yaml.decode(text, type=Playbook)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{name}: {error}{_hint(str(error))}") from None
+        content = msgspec.yaml.decode(text)
     except msgspec.DecodeError as error:
         raise InputError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    try:
+        playbook = msgspec.convert(content, Playbook)
+    except msgspec.ValidationError as error:
+        message = _with_entry(str(error), content)
+        raise InputError(f"{name}: {message}{_hint(message)}") from None
     _check(playbook, name)
     return playbook
 
 
+def _with_entry(message: str, content: dict[str, Any]) -> str:
+    """The message with the name of the entry where msgspec's path says `[...]`."""
+    for field, type_ in (("properties", Property), ("catalogue", TouchpointType)):
+        if f"`$.{field}[...]" in message:
+            for entry, value in content[field].items():
+                try:
+                    msgspec.convert(value, type_)
+                except msgspec.ValidationError:
+                    return message.replace("[...]", f".{entry}")
+    return message
+
+
 def _hint(message: str) -> str:
-    if not (unknown := _FIELD.search(message)):
+    """The nearest valid word to the one that the message calls unknown."""
+    if unknown := _FIELD.search(message):
+        structs = (Playbook, TouchpointType, Property, Rating, Offer, *get_args(Play))
+        known = {field for struct in structs for field in struct.__struct_fields__} | {"family"}
+    elif unknown := _WORD.search(message):
+        known = {*get_args(Stage), *get_args(Effect), *_FAMILIES}
+    else:
         return ""
-    known = {
-        field
-        for struct in (Playbook, TouchpointType, Property, Rating, Offer, *Play.__args__)  # type: ignore[attr-defined]
-        for field in struct.__struct_fields__
-    }
     near = get_close_matches(unknown[1], sorted(known), n=1)
     return f" (did you mean `{near[0]}`?)" if near else ""
 
