@@ -2,7 +2,7 @@
 
 CloudEvents 1.0 makes the pair unique. What was seen is kept as a digest of eight bytes and the
 time in seconds, oldest first, over `WINDOW` and at most `MAX_SEEN` touchpoints of a customer.
-Two touchpoints of one customer share a digest once in 2⁶⁴/64 pairs.
+A new touchpoint is mistaken for one of them once in 2⁶⁴/64 times.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def is_duplicate(profile: Profile, digest: bytes, now: int) -> bool:
     seen = profile.seen
     at = seen.find(digest)
     while at >= 0:
-        if at % _ENTRY == 0:
-            return now - _time_at(seen, at) <= WINDOW
+        if at % _ENTRY == 0 and now - _time_at(seen, at) <= WINDOW:
+            return True
         at = seen.find(digest, at + 1)
     return False
 

@@ -6,7 +6,7 @@ how long ago.
 
 from __future__ import annotations
 
-from math import exp2
+from math import exp2, isnan
 
 from schemas.playbook import TouchpointType
 from schemas.profile import MAX_MOMENTS, Moment, Profile
@@ -27,8 +27,10 @@ def weight_of(touchpoint: Touchpoint, entry: TouchpointType) -> float:
     answer = touchpoint.data.get(entry.rating.field)
     if answer.__class__ is not int and answer.__class__ is not float:
         return 0.0
-    share = (answer - entry.rating.worst) / (entry.rating.best - entry.rating.worst)
-    return min(max(2.0 * share - 1.0, -1.0), 1.0)
+    worst, best = entry.rating.worst, entry.rating.best
+    # Limited before it is reckoned with: an integer may be longer than any float.
+    answer = min(max(answer, min(worst, best)), max(worst, best))
+    return 0.0 if isnan(answer) else 2.0 * (answer - worst) / (best - worst) - 1.0
 
 
 def record(profile: Profile, touchpoint: Touchpoint, weight: float) -> None:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from schemas.profile import MAX_ISSUES, Issue, Profile
-from schemas.touchpoint import Touchpoint
+from schemas.touchpoint import Identifier, Touchpoint
+
+
+class IssueData(msgspec.Struct, frozen=True):
+    """What an issue touchpoint may say: which issue it is about."""
+
+    issue: Identifier | None = None
 
 
 def issue_of(touchpoint: Touchpoint) -> str:
-    """The issue that a touchpoint is about: what its data says, or else its own id."""
-    named = touchpoint.data.get("issue")
-    return named if named.__class__ is str and named else touchpoint.id
+    """The issue that a touchpoint is about: what its data says, or else its own id.
+
+    Raises:
+        msgspec.ValidationError: the data names the issue by something that is no id.
+    """
+    return msgspec.convert(touchpoint.data, IssueData).issue or touchpoint.id
 
 
 def open_issue(profile: Profile, touchpoint: Touchpoint) -> bool:
-    """Enter an issue; False if it is open already."""
+    """Enter an issue; False if it is open already.
+
+    Raises:
+        msgspec.ValidationError: as `issue_of`.
+    """
     id_ = issue_of(touchpoint)
     if any(issue.id == id_ for issue in profile.issues):
         return False
@@ -22,7 +37,11 @@ def open_issue(profile: Profile, touchpoint: Touchpoint) -> bool:
 
 
 def close_issue(profile: Profile, touchpoint: Touchpoint) -> bool:
-    """Strike an issue off; False if it was not open."""
+    """Strike an issue off; False if it was not open.
+
+    Raises:
+        msgspec.ValidationError: as `issue_of`.
+    """
     id_ = issue_of(touchpoint)
     left = tuple(issue for issue in profile.issues if issue.id != id_)
     closed = len(left) < len(profile.issues)

@@ -17,13 +17,12 @@ REGRESSION = -0.3
 
 def advance(profile: Profile, evidence: Stage | None, weight: float, time: int) -> None:
     """Move a customer's stage by a touchpoint's evidence and weight, at its time (ms)."""
+    if profile.stage_since == 0:
+        profile.stage_since = time
     if weight <= REGRESSION:
         if profile.stage == "advocate":
             profile.stage = "act"
             profile.stage_since = time
-        return
-    if evidence is not None and ORDER[evidence] > ORDER[profile.stage]:
+    elif evidence is not None and ORDER[evidence] > ORDER[profile.stage]:
         profile.stage = evidence
-        profile.stage_since = time
-    elif profile.stage_since == 0:
         profile.stage_since = time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from schemas.profile import Profile
-from schemas.touchpoint import Touchpoint
+from schemas.touchpoint import Identifier, Touchpoint
 
 MAX_PURPOSES = 16
 """Purposes kept: more than a privacy notice can explain."""
@@ -14,13 +14,13 @@ MAX_PURPOSES = 16
 class DeviceData(msgspec.Struct, frozen=True):
     """What a `device.bound` touchpoint must say: which device."""
 
-    device: str
+    device: Identifier
 
 
 class ConsentData(msgspec.Struct, frozen=True):
     """What a consent touchpoint must say: for which purpose."""
 
-    purpose: str
+    purpose: Identifier
 
 
 def bind_device(profile: Profile, touchpoint: Touchpoint) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 import msgspec
 
 from schemas.profile import MAX_BOOKINGS, Booking, Profile
-from schemas.touchpoint import Touchpoint
+from schemas.touchpoint import Identifier, Touchpoint
 
 
 class BookingData(msgspec.Struct, frozen=True):
@@ -17,22 +17,22 @@ class BookingData(msgspec.Struct, frozen=True):
         booking: the booking's id.
         property: which hotel; needed to confirm.
         arrival: first day; needed to confirm.
-        departure: last day; needed to confirm.
+        departure: last day, not before the first; needed to confirm.
         room: the room's number, if it is assigned.
     """
 
-    booking: str
-    property: str | None = None
+    booking: Identifier
+    property: Identifier | None = None
     arrival: date | None = None
     departure: date | None = None
-    room: str | None = None
+    room: Identifier | None = None
 
 
 def confirm(profile: Profile, touchpoint: Touchpoint) -> None:
     """Enter a booking, or change the one with the same id.
 
     Raises:
-        msgspec.ValidationError: the data lacks what a booking needs.
+        msgspec.ValidationError: the data lacks what a booking needs, or the stay ends before it begins.
     """
     data = msgspec.convert(touchpoint.data, BookingData)
     old = find(profile, data.booking)
@@ -51,6 +51,8 @@ def confirm(profile: Profile, touchpoint: Touchpoint) -> None:
                 "a booking needs `property`, `arrival` and `departure` - at `$.data`"
             )
         booking = Booking(data.booking, data.property, data.arrival, data.departure, room=data.room)
+    if booking.departure < booking.arrival:
+        raise msgspec.ValidationError("`departure` is before `arrival` - at `$.data`")
     put(profile, booking)
 
 
@@ -72,7 +74,15 @@ def find(profile: Profile, id_: str) -> Booking | None:
 
 
 def put(profile: Profile, booking: Booking) -> None:
-    """Put a booking in place of the one with its id, or at the end; the earliest go when too many."""
+    """Put a booking in place of the one with its id, in order of arrival; drop one when too many."""
     others = [other for other in profile.bookings if other.id != booking.id]
     kept = sorted((*others, booking), key=lambda entry: (entry.arrival, entry.id))
-    profile.bookings = tuple(kept[-MAX_BOOKINGS:])
+    if len(kept) > MAX_BOOKINGS:
+        kept.remove(min(kept, key=_worth_keeping))
+    profile.bookings = tuple(kept)
+
+
+def _worth_keeping(booking: Booking) -> tuple[bool, bool, date, str]:
+    """Least for stays that are over; most for one whose key is live, for it must be revoked."""
+    over = booking.status in ("cancelled", "checked-out")
+    return booking.key is not None, not over, booking.arrival, booking.id

@@ -19,11 +19,14 @@ class Rule(Protocol):
 
     Attributes:
         play: the play's name.
-        types: the touchpoint types it looks at; None for all.
     """
 
     play: str
-    types: tuple[str, ...] | None
+
+    @property
+    def types(self) -> tuple[str, ...] | None:
+        """The touchpoint types it looks at; None for all."""
+        ...
 
     def decide(self, context: Context) -> Candidate | None:
         """The candidate for a touchpoint, or None where the play's condition does not hold."""

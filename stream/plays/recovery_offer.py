@@ -8,6 +8,7 @@ from schemas.decision import Candidate
 from schemas.playbook import Offer, Playbook, RecoveryOfferPlay, millis_of
 from schemas.trigger import RecoveryOffer
 from stream import experience
+from stream.issues import issue_of
 from stream.plays.context import LATE, Context
 
 FAMILY = "recovery-offer"
@@ -66,5 +67,5 @@ class RecoveryOfferRule:
             offer.amount,
             self._currency,
         )
-        issue = profile.issues[-1].id if profile.issues else None
+        issue = issue_of(context.touchpoint) if context.opened else None
         return context.fire(self.play, FAMILY, content, self._valid_for, issue)

@@ -41,11 +41,9 @@ class RetentionOfferRule:
             return None
         if risk < self._enter or profile.active_days < self._min_active_days:
             return None
-        if context.late:
-            return Candidate(self.play, FAMILY, LATE)
-        if profile.issues:
+        if context.late or profile.issues:
             # Stays a candidate: once the issue is closed, the next touchpoint decides anew.
-            return Candidate(self.play, FAMILY, "suppressed")
+            return Candidate(self.play, FAMILY, LATE if context.late else "suppressed")
         profile.at_risk = True
         if context.cooling(self.play, self._cooldown):
             return Candidate(self.play, FAMILY, "cooldown")

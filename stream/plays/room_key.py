@@ -83,7 +83,7 @@ class RoomKeyRule:
         """The booking that an arrival is about: the one it names, else the best of this hotel's."""
         data = context.touchpoint.data
         bookings = [b for b in context.profile.bookings if b.status in ("confirmed", "in-house")]
-        if isinstance(named := data.get("booking"), str):
+        if (named := data.get("booking")) is not None:
             return next((b for b in bookings if b.id == named), None)
         here = [b for b in bookings if b.property == data.get("property")]
         today = [b for b in here if self._is_today(b, context.now)]
@@ -99,14 +99,15 @@ class RoomKeyRule:
     def _failed_gates(self, context: Context, booking: Booking | None) -> tuple[str, ...]:
         data, profile = context.touchpoint.data, context.profile
         accuracy = data.get("accuracy_m")
-        accurate = isinstance(accuracy, int | float) and not isinstance(accuracy, bool)
+        if accuracy.__class__ is not float and accuracy.__class__ is not int:
+            accuracy = -1
         gates = (
             ("booking", booking is not None),
             ("property", booking is not None and booking.property == data.get("property")),
             ("day", booking is not None and self._is_today(booking, context.now)),
             ("device", profile.device is not None and profile.device == data.get("device")),
             ("consent", self._consent in profile.consents),
-            ("accuracy", accurate and 0 <= accuracy <= self._accuracy),
+            ("accuracy", 0 <= accuracy <= self._accuracy),
             ("live-key", booking is None or booking.key is None),
         )
         return tuple(name for name, holds in gates if not holds)

@@ -28,7 +28,8 @@ class SuppressionRule:
         if not context.opened and not context.closed:
             return None
         open_issues = len(context.profile.issues)
-        if context.opened and open_issues > 1:
+        # The first order may have run out while its issue was open: then the next issue renews it.
+        if context.opened and open_issues > 1 and context.cooling(self.play, self._valid_for):
             return Candidate(self.play, FAMILY, "already-suppressed")
         if context.closed and open_issues > 0:
             return Candidate(self.play, FAMILY, "other-issue-open")
