@@ -7,18 +7,13 @@ from datetime import timedelta
 from agents.simulation.customer import Customer
 from schemas.timestamp import HOUR, MINUTE, SECOND
 
-PRODUCTS = (
-    "tea-set",
-    "robe",
-    "linen",
-    "candle",
-    "pillow",
-    "spa-voucher",
-    "coffee",
-    "soap",
-    "slippers",
-    "hamper",
-)
+FATES = ("fine", "no-consent", "withdrawn", "inaccurate", "other-device", "wrong-day", "wrong-hotel")
+FATE_SHARES = (80, 4, 1, 6, 4, 3, 2)
+"""How an arrival goes: most guests get the key, and each gate has someone whom it stops."""
+
+PRODUCTS = ("tea-set", "robe", "linen", "candle", "pillow", "coffee", "soap", "slippers", "hamper")
+PAGES = ("/", "/shop", "/rooms", "/spa")
+SCREENS = ("home", "shop", "offers")
 
 DESK_CHANNELS = ("call-centre", "chat", "front-desk")
 
