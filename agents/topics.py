@@ -1,4 +1,4 @@
-"""The topics on the broker: create the ones that are missing, find what is wrong with those that are there."""
+"""The topics on the broker: create the missing ones, find what is wrong with the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -254,7 +254,7 @@ async def _settled(admin: AIOKafkaAdminClient, bootstrap: str, names: list[str])
         await asyncio.wait_for(listed(), SETTLE_SECONDS)
     except TimeoutError as error:
         raise BrokerError(
-            f"the topics have no leader at {bootstrap} after {SETTLE_SECONDS:.0f} s; look at the brokers' health"
+            f"topics at {bootstrap} have no leader after {SETTLE_SECONDS:.0f} s; look at the brokers' health"
         ) from error
 
 

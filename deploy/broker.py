@@ -47,7 +47,8 @@ PAUSE_SECONDS = 0.05
 
 # Waits for the end of its standard input, which comes when the parent is gone, however it went (a pipe is
 # closed even after kill -9). Then it ends the broker's process group and removes the folder, if temporary.
-_WATCH = 'cat >/dev/null; kill -KILL -- "-$1" 2>/dev/null; if [ -n "$2" ]; then sleep 0.2; rm -rf -- "$2"; fi'
+# (`kill -KILL -- -N` would be clearer, but dash, the sh of Debian, does not know `--` here.)
+_WATCH = 'cat >/dev/null; kill -KILL "-$1"; if [ -n "$2" ]; then sleep 0.2; rm -rf -- "$2"; fi'
 
 
 class LocalBroker(ABC):

@@ -58,7 +58,7 @@ def create(bootstrap: str, prefix: str, partitions: int, replication: int, as_js
         click.echo(f"existed  {name}")
     if done.existed:
         click.echo(
-            f"{len(done.existed)} were there already and were not changed; look at them with: dangol topics check"
+            f"{len(done.existed)} existed and were not changed; look at them with: dangol topics check"
         )
 
 

@@ -53,7 +53,7 @@ def java() -> str:
     told = subprocess.run([command, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(?:1\.)?(\d+)', told)
     if found is None or int(found[1]) < JAVA_MIN:
-        has = found[1] if found is not None else "no Java that runs"
+        has = f"Java {found[1]}" if found is not None else "no Java that runs"
         raise BrokerError(
             f"Apache Kafka needs Java {JAVA_MIN} or newer; {command} is {has}; install a newer JDK"
         )
