@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from click.testing import CliRunner
 
 from agents.cli import main
-from agents.topics import Creation, Finding, check, create, inspect
+from agents.topics import Creation, Finding, check, create, inspect, partitions_of
 from deploy.embedded import EmbeddedBroker
 from schemas.errors import TopicError
 from schemas.topics import DAY_MS, Topics
@@ -160,6 +160,15 @@ def test_check_raises_on_errors(kafka: str) -> None:
 
     assert caught.value.exit_code == 4
     assert str(caught.value).startswith(f"at {kafka}, topic {topics.touchpoints} is missing;")
+
+
+def test_partitions_are_told_and_a_missing_topic_is_an_error(kafka: str, topics: Topics) -> None:
+    """A worker learns the number from the broker, and asking does not create the topic."""
+    assert asyncio.run(partitions_of(kafka, topics.touchpoints)) == 4
+
+    for _ in range(2):
+        with pytest.raises(TopicError, match=r"topic none\.cx\.v1 is missing"):
+            asyncio.run(partitions_of(kafka, "none.cx.v1"))
 
 
 def test_command_line_creates_and_checks(kafka: str) -> None:
