@@ -33,6 +33,12 @@ class TopicError(DangolError):
     exit_code = 4
 
 
+class StateError(DangolError):
+    """Stored state can't be read, written or opened."""
+
+    exit_code = 5
+
+
 class RejectedError(DangolError):
     """A touchpoint that can't be processed; it goes to the dead-letter topic.
 

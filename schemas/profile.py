@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from schemas.errors import StateError
+
 VERSION = 1
 """Version of the stored form; see the module's docstring for when it changes."""
 
@@ -189,16 +191,20 @@ def decode(stored: bytes) -> Profile:
     """Read a profile's bytes, of this version or any released before.
 
     Raises:
-        ValueError: the bytes are no profile, or of a version newer than this program.
+        msgspec.DecodeError: the bytes are no profile.
+        StateError: they are of a version that this program doesn't know.
     """
-    profile = _decoder.decode(stored)
+    try:
+        profile = _decoder.decode(stored)
+    except msgspec.ValidationError:
+        return _upgrade(stored)
     return profile if profile.version == VERSION else _upgrade(stored)
 
 
 def _upgrade(stored: bytes) -> Profile:
     fields = _version_of(stored)
-    while (version := fields["version"]) != VERSION:
+    while (version := fields.get("version", VERSION)) != VERSION:
         if version not in _UPGRADES:
-            raise ValueError(f"a profile of version {version}; this program reads up to {VERSION}: update it")
+            raise StateError(f"a stored profile has version {version}; this program knows up to {VERSION}: update it")
         fields = _UPGRADES[version](fields)
     return msgspec.convert(fields, Profile)

@@ -23,11 +23,13 @@ class TopicSpec:
         name: the topic's name.
         compacted: whether only the last record of a key is kept (`cleanup.policy=compact`).
         retention_ms: how long records are kept, in milliseconds; None where compacted.
+        max_message_bytes: largest record, where it isn't the broker's default of 1 MiB.
     """
 
     name: str
     compacted: bool = False
     retention_ms: int | None = None
+    max_message_bytes: int | None = None
 
     @property
     def config(self) -> dict[str, str]:
@@ -40,7 +42,10 @@ class TopicSpec:
                 "min.cleanable.dirty.ratio": "0.1",
                 "segment.ms": str(DAY_MS),
             }
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        config = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        if self.max_message_bytes is not None:
+            config["max.message.bytes"] = str(self.max_message_bytes)
+        return config
 
 
 class Topics:
@@ -67,6 +72,11 @@ class Topics:
         return self._triggers[family]
 
     @property
+    def families(self) -> tuple[str, ...]:
+        """The trigger families."""
+        return FAMILIES
+
+    @property
     def triggers(self) -> list[str]:
         """All trigger topics, in the order of `FAMILIES`."""
         return list(self._triggers.values())
@@ -77,8 +87,9 @@ class Topics:
         return [
             # Seven days: as long as deduplication looks back, so that a reprocessed week is safe.
             TopicSpec(self.touchpoints, retention_ms=7 * DAY_MS),
-            # Thirty days: someone has to find the time to look at them.
-            TopicSpec(self.dead_letters, retention_ms=30 * DAY_MS),
+            # Thirty days: someone has to find the time to look at them. Twice the default size: the
+            # largest touchpoint a broker takes fits with the headers that say why it is here.
+            TopicSpec(self.dead_letters, retention_ms=30 * DAY_MS, max_message_bytes=2 * 1024 * 1024),
             TopicSpec(self.decisions, retention_ms=7 * DAY_MS),
             TopicSpec(self.profiles, compacted=True),
             *(TopicSpec(name, retention_ms=7 * DAY_MS) for name in self.triggers),

@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.cloudevents import deterministic_id
 from schemas.decision import Candidate, Decision, DecisionData
+from schemas.errors import InputError
 from schemas.playbook import Playbook, TouchpointType, load
 from schemas.profile import Profile, new_profile
 from schemas.timestamp import HOUR
@@ -166,13 +167,21 @@ def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[bool,
     return False, False
 
 
-def default_engine() -> Engine:
-    """The engine with the playbook and the model that ship.
+def load_engine(playbook: Path | None = None, model: str | None = None) -> Engine:
+    """The engine with a playbook and a model; by default those that ship.
+
+    Raises:
+        InputError: the playbook or the model can't be used.
 
     >>> from schemas.touchpoint import Touchpoint
     >>> anger = Touchpoint("1", "/desk", "complaint.opened", "ann", 1773480600000)
-    >>> [trigger.family for trigger in default_engine().step(None, anger, anger.time).triggers]
+    >>> [trigger.family for trigger in load_engine().step(None, anger, anger.time).triggers]
     ['recovery-offer', 'suppression']
     """
-    playbook = load(DEFAULT_PLAYBOOK.read_text(encoding="utf-8"), str(DEFAULT_PLAYBOOK))
-    return Engine(playbook, models.load(), models.DEFAULT)
+    path = playbook or DEFAULT_PLAYBOOK
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the playbook can't be read: {error}") from None
+    version = model or models.DEFAULT
+    return Engine(load(text, str(path)), models.load(version), version)

@@ -1,0 +1,115 @@
+"""`dangol worker`: process touchpoints until stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from agents.cli import options
+
+
+@click.command()
+@options.bootstrap
+@options.prefix
+@click.option("--group", envvar="DANGOL_GROUP", default="dangol", show_default=True, help="Consumer group.")
+@click.option(
+    "--clock",
+    type=click.Choice(["record", "event"]),
+    default="record",
+    show_default=True,
+    help="What `now` is: the record's Kafka timestamp, or (backfills, tests) the touchpoint's own time.",
+)
+@click.option(
+    "--store",
+    type=click.Choice(["memory", "rocksdict"]),
+    envvar="DANGOL_STORE",
+    default="memory",
+    show_default=True,
+    help="Where profiles are kept.",
+)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="DANGOL_STATE",
+    default=Path(".dangol"),
+    show_default=True,
+    help="Folder for state on disk; one worker each.",
+)
+@click.option(
+    "--playbook", type=click.Path(dir_okay=False, path_type=Path), help="Playbook; else the hotel's."
+)
+@click.option("--model", metavar="VERSION", help="Churn model to score with; else the one that ships.")
+@click.option(
+    "--metrics-host", envvar="DANGOL_METRICS_HOST", default="127.0.0.1", show_default=True, help="Bind to."
+)
+@click.option(
+    "--metrics-port", envvar="DANGOL_METRICS_PORT", type=int, default=9464, show_default=True, help="0: any."
+)
+@click.option(
+    "--session-timeout",
+    type=click.FloatRange(min=6.0, max=300.0),
+    default=10.0,
+    show_default=True,
+    help="Seconds of silence after which the others take over.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Records at once."
+)
+@click.option("--instance", help="Name for static membership, the same after a restart.")
+@click.option(
+    "--log", "log_format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True
+)
+@click.option("--verbose", is_flag=True, help="Let the Kafka libraries speak.")
+def command(
+    bootstrap: str,
+    prefix: str,
+    group: str,
+    clock: str,
+    store: str,
+    state: Path,
+    playbook: Path | None,
+    model: str | None,
+    metrics_host: str,
+    metrics_port: int,
+    session_timeout: float,
+    batch: int,
+    instance: str | None,
+    log_format: str,
+    verbose: bool,
+) -> None:
+    """Process touchpoints until stopped (SIGTERM or Ctrl-C).
+
+    Start as many as there are partitions; they share the work and take over from each other.
+
+    \b
+    Example:
+      dangol topics create
+      dangol worker --store rocksdict --state /var/lib/dangol
+    """
+    # Imported here: `dangol worker --help` should not wait for River and Faust.
+    import uvloop
+
+    from agents import logs, worker
+    from agents.settings import Settings
+    from schemas.topics import Topics
+    from stream.engine import load_engine
+
+    logs.configure(json=None if log_format == "auto" else log_format == "json", verbose=verbose)
+    settings = Settings(
+        bootstrap=bootstrap,
+        topics=Topics(prefix),
+        group=group,
+        clock="event" if clock == "event" else "record",
+        store="rocksdict" if store == "rocksdict" else "memory",
+        state=state,
+        playbook=playbook,
+        model=model,
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
+        session_timeout=session_timeout,
+        batch=batch,
+        instance=instance,
+    )
+    engine = load_engine(playbook, model)
+    uvloop.run(worker.run(settings, engine))

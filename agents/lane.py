@@ -1,0 +1,211 @@
+"""Fast lane: Faust reads in batches. The only module that touches private Faust APIs.
+
+Stock Faust creates four asyncio tasks for every message (`Consumer._drain_messages`) and reads
+changelogs one event at a time. Here its consumer yields one message for a run of records of a
+partition; the message carries the records as its value and the offset of the last. Acking it
+makes Faust's own handling of gaps commit the whole run.
+
+What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails when it changes):
+
+- `Consumer.getmany`, `_wait_next_records`, `_buffered_partitions`, `_to_message`, `perform_seek`:
+  the way in for runs, as above.
+- `Consumer.ack`: a message read before a rebalance must not move the offset after it. The
+  compiled stream never acks such a message, the pure-Python one does (streams.py, `__aiter__`).
+- `ConsumerThread._commit`: stock Faust crashes the whole app when a commit fails because the
+  broker is away; the next commit carries the offset just as well.
+- `Table._changelog_topic_name`, `Table._new_store`: to name the changelog, and for our store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any
+
+import faust
+import structlog
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.stores.base import Store
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from yarl import URL
+
+from agents.metrics import Metrics
+from agents.tables.store import ProfileStore
+
+log = structlog.get_logger("dangol.lane")
+
+
+class LaneThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, which survives a commit that fails."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        assigned = self.assignment()
+        wanted = {
+            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in assigned
+        }
+        if not wanted:
+            return False
+        try:
+            await self._ensure_consumer().commit(wanted)
+        except KafkaError as error:
+            # Nothing is lost: state knows what was applied, and the next commit covers this one.
+            log.warning("committing offsets failed, the next commit covers it", reason=type(error).__name__)
+            return False
+        now = time.monotonic()
+        self.tp_last_committed_at.update(dict.fromkeys(offsets, now))
+        return True
+
+
+class LaneConsumer(driver.Consumer):
+    """Faust's consumer, which hands out runs of records for the topics in `run_topics`."""
+
+    run_topics: frozenset[str] = frozenset()
+    run_length: int = 500
+
+    def _new_consumer_thread(self) -> LaneThread:
+        return LaneThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's
+        """Yield one message for up to `run_length` records of a partition."""
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or bool(self.should_stop):
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        for tp, run in _in_turn(records, self.run_topics, self.run_length):
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
+                continue
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            message: Any = self._to_message(tp, run[-1])
+            if tp.topic in self.run_topics:
+                message.key, message.value = None, run
+            yield tp, message
+
+    def ack(self, message: Any) -> bool:
+        """Mark a message as done, unless it was read before the latest rebalance."""
+        if message.generation_id != self.app.consumer_generation_id:
+            return False
+        return super().ack(message)
+
+
+class LaneTransport(driver.Transport):
+    """Faust's transport with the consumer above."""
+
+    Consumer = LaneConsumer
+
+
+class LaneStore(Store):  # type: ignore[type-arg]
+    """What Faust sees of a ProfileStore: recovery writes into it, rebalances open and drop."""
+
+    profiles: ProfileStore
+    metrics: Metrics
+    changelog: str
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """The changelog offset up to which a partition is already held."""
+        return self.profiles.offset(tp.partition)
+
+    def apply_changelog_batch(
+        self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+    ) -> None:
+        """Write runs of changelog records."""
+        for event in batch:
+            run = event.message.value
+            self.profiles.write(
+                event.message.partition, {record.key: record.value for record in run}, run[-1].offset
+            )
+            self.metrics.recovered.inc(len(run))
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Drop what is someone else's now, open what is ours."""
+        self.profiles.drop({tp.partition for tp in revoked if tp.topic == self.changelog})
+        for tp in assigned:
+            if tp.topic == self.changelog:
+                self.profiles.open(tp.partition)
+
+    async def on_stop(self) -> None:
+        """Close the store."""
+        self.profiles.close()
+
+    def reset_state(self) -> None:
+        """Part of Faust's interface; the state folder is the operator's to delete."""
+
+    async def backup_partition(self, *args: Any, **kwargs: Any) -> None:
+        """Part of Faust's interface; the changelog is the backup."""
+
+    def restore_backup(self, *args: Any, **kwargs: Any) -> None:
+        """Part of Faust's interface; the changelog is the backup."""
+
+    def __getitem__(self, key: Any) -> Any:
+        """Not for use: reads go through Profiles, which knows the partition."""
+        raise KeyError(key)
+
+
+class LaneTable(faust.Table):  # type: ignore[type-arg]
+    """A Faust table over a ProfileStore, with a changelog topic that we name."""
+
+    def __init__(
+        self, app: faust.App, store: ProfileStore, changelog: str, metrics: Metrics, **kwargs: Any
+    ) -> None:
+        self._profiles = store
+        self._changelog = changelog
+        self._metrics = metrics
+        super().__init__(app, key_type=bytes, value_type=bytes, **kwargs)
+
+    def _changelog_topic_name(self) -> str:
+        return self._changelog
+
+    def _new_store(self) -> LaneStore:
+        store = LaneStore("lane://", self.app, self, loop=self.loop)
+        store.profiles = self._profiles
+        store.metrics = self._metrics
+        store.changelog = self._changelog
+        return store
+
+
+def use_lane(app: faust.App, bootstrap: str, run_topics: Iterable[str], run_length: int) -> None:
+    """Make an app read these topics in runs of up to `run_length` records."""
+
+    class Consumer(LaneConsumer):
+        pass
+
+    class Transport(LaneTransport):
+        pass
+
+    Consumer.run_topics = frozenset(run_topics)
+    Consumer.run_length = run_length
+    Transport.Consumer = Consumer
+    app.transport = Transport([URL(f"kafka://{bootstrap}")], app)
+
+
+def is_compiled() -> bool:
+    """Whether Faust's compiled stream iterator is there; without it everything works, slower."""
+    try:
+        import faust._cython.streams  # noqa: F401, PLC0415 - whether it can be imported is the question
+    except ImportError:
+        return False
+    return True
+
+
+def _in_turn(
+    records: Mapping[TP, Iterable[Any]], run_topics: frozenset[str], run_length: int
+) -> list[tuple[TP, list[Any]]]:
+    """The records as runs, one of each partition in turn, so that a full partition starves no other."""
+    runs: list[tuple[int, TP, list[Any]]] = []
+    for tp, fetched in records.items():
+        kept = list(fetched)
+        length = run_length if tp.topic in run_topics else 1
+        runs.extend(
+            (turn, tp, kept[start : start + length]) for turn, start in enumerate(range(0, len(kept), length))
+        )
+    runs.sort(key=lambda run: run[0])
+    return [(tp, run) for _, tp, run in runs]

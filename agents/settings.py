@@ -1,0 +1,49 @@
+"""Settings of a worker: each with its default, its unit and its environment variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from schemas.topics import Topics
+
+Clock = Literal["record", "event"]
+"""What `now` of a decision is: the record's Kafka timestamp, or the touchpoint's own time."""
+
+StoreKind = Literal["memory", "rocksdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker is told from outside.
+
+    Attributes:
+        bootstrap: a broker's address, `host:port`.
+        topics: the topics of this deployment.
+        group: consumer group; workers of one group share the work.
+        clock: `record` in production; `event` for backfills and tests.
+        store: where profiles are kept: `memory`, or `rocksdict` for more than fit in it.
+        state: folder for what a worker keeps on disk; one folder, one worker.
+        playbook: the playbook's file; None for the one that ships.
+        model: version of the churn model to score with; None for the default.
+        metrics_host: address that metrics and health bind to; loopback unless told otherwise.
+        metrics_port: port of metrics and health; 0 picks a free one.
+        session_timeout: seconds after which the broker gives a silent worker's partitions away.
+        batch: records of a partition processed at once, at most.
+        instance: name for static membership, so that a restart causes no rebalance; None for none.
+    """
+
+    bootstrap: str
+    topics: Topics = field(default_factory=Topics)
+    group: str = "dangol"
+    clock: Clock = "record"
+    store: StoreKind = "memory"
+    state: Path = Path(".dangol")
+    playbook: Path | None = None
+    model: str | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9464
+    session_timeout: float = 10.0
+    batch: int = 500
+    instance: str | None = None

@@ -1,0 +1,250 @@
+"""Touchpoints: a run of records through the engine, and the order of acknowledgements.
+
+For each run: (1) triggers, decisions, dead letters and re-keyed records are published and
+acknowledged, (2) the changed profiles are published to the changelog and acknowledged, (3) the
+run is acked, so that its offset commits. A crash at any point replays the run; a profile knows
+the last offset applied to it, and trigger ids are deterministic, so state changes once and a
+repeated trigger carries the id it had.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+
+from agents.metrics import Metrics, count_all
+from agents.outbox import Outbox, Record
+from agents.settings import Clock
+from agents.tables.profiles import Profiles
+from schemas import cloudevents, deadletter, decision, profile, touchpoint, trigger
+from schemas.deadletter import Origin
+from schemas.errors import RejectedError
+from schemas.profile import Profile
+from schemas.topics import Topics
+from schemas.touchpoint import Touchpoint
+from stream.engine import Engine, Outcome
+from stream.plays.context import FIRED
+
+REKEYED = "cx-rekeyed"
+"""Header of a record that was published once more under the right key; its value is the old partition."""
+
+log = structlog.get_logger("dangol.touchpoints")
+
+
+@dataclass(slots=True)
+class Work:
+    """What a run of records comes to.
+
+    Attributes:
+        partition: of the touchpoint topic.
+        profiles: the profiles that changed, by customer.
+        records: what is to be published before the changelog.
+        consumed: records by type label.
+        rejected: records by reason code.
+        emitted: triggers by family.
+        held: candidates held back, by family and reason.
+        applied: touchpoints applied.
+        duplicates: touchpoints seen before.
+        replayed: records that a profile already stands beyond.
+        late: touchpoints applied too late to act on.
+        rekeyed: records published once more under the right key.
+        lags: seconds from what happened to the record, of touchpoints applied.
+        scores: churn risks scored.
+    """
+
+    partition: int
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    consumed: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    rejected: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    emitted: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    held: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    applied: int = 0
+    duplicates: int = 0
+    replayed: int = 0
+    late: int = 0
+    rekeyed: int = 0
+    lags: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+
+
+class TouchpointProcessor:
+    """Takes runs of touchpoint records from decoding to acknowledgement.
+
+    Args:
+        engine: what decides.
+        profiles: the state.
+        outbox: what publishes.
+        topics: the topics of this deployment.
+        group: the consumer group, for dead letters.
+        clock: what `now` of a decision is.
+        partition_of: the partition that a key belongs to.
+        metrics: what is counted.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        profiles: Profiles,
+        outbox: Outbox,
+        topics: Topics,
+        group: str,
+        clock: Clock,
+        partition_of: Callable[[bytes], int],
+        metrics: Metrics,
+    ) -> None:
+        self._engine = engine
+        self._profiles = profiles
+        self._outbox = outbox
+        self._topics = topics
+        self._trigger_topics = {family: topics.trigger(family) for family in topics.families}
+        self._group = group
+        self._event_clock = clock == "event"
+        self._partition_of = partition_of
+        self._metrics = metrics
+
+    async def process(self, partition: int, run: Sequence[Any], keep_trying: Callable[[], bool]) -> None:
+        """Take a run all the way; returning means that it may be acked.
+
+        Args:
+            partition: of the touchpoint topic.
+            run: consecutive records of it.
+            keep_trying: whether a publish that fails should be tried again.
+
+        Raises:
+            Abandoned: `keep_trying` said no; nothing of the run may be acked.
+        """
+        work = self.apply(partition, run)
+        await self._outbox.send(work.records, keep_trying)
+        if work.profiles:
+            stored: dict[bytes, bytes | None] = {
+                customer.encode(): profile.encode(changed) for customer, changed in work.profiles.items()
+            }
+            changelog = self._topics.profiles
+            offsets = await self._outbox.send(
+                [Record(changelog, partition, key, value, []) for key, value in stored.items()], keep_trying
+            )
+            self._profiles.commit(partition, work.profiles, stored, offsets[changelog])
+        self._count(work, run)
+
+    def apply(self, partition: int, run: Sequence[Any]) -> Work:
+        """Decode and step a run; publishes nothing and changes no state.
+
+        Args:
+            partition: of the touchpoint topic.
+            run: consecutive records of it.
+        """
+        work = Work(partition)
+        step = self._engine.step
+        type_label = self._metrics.type_label
+        event_clock = self._event_clock
+        profiles = work.profiles
+        stage = "decode"
+        for record in run:
+            try:
+                stage = "decode"
+                timestamp = record.timestamp
+                event = touchpoint.decode(record.value, record.headers, timestamp if timestamp >= 0 else None)
+                work.consumed[type_label(event.type),] += 1
+                customer = event.customer
+                stage = "step"
+                before = profiles.get(customer)
+                if before is None:
+                    before = self._profiles.get(partition, customer)
+                if self._is_misplaced(record, customer, before, partition):
+                    self._forward(record, customer, work)
+                    continue
+                offset = record.offset
+                if before is not None and before.applied.get(partition, -1) >= offset:
+                    work.replayed += 1
+                    continue
+                outcome = step(before, event, event.time if event_clock or timestamp < 0 else timestamp)
+            except RejectedError as error:
+                self._dead_letter(record, work, error.code, str(error), stage)
+                continue
+            except msgspec.ValidationError as error:
+                self._dead_letter(record, work, "data-invalid", str(error), stage)
+                continue
+            except Exception as error:
+                # A fault of ours must not stop a partition: the record is kept for when it is mended.
+                log.exception("the engine failed on a record", partition=partition, offset=record.offset)
+                self._dead_letter(record, work, "engine-error", type(error).__name__, stage)
+                continue
+            if outcome.duplicate:
+                work.duplicates += 1
+                continue
+            after = outcome.profile
+            after.applied = {**after.applied, partition: offset}
+            profiles[customer] = after
+            self._publish(outcome, event, record, work)
+        return work
+
+    def _is_misplaced(self, record: Any, customer: str, before: Profile | None, partition: int) -> bool:
+        """Whether a record is not where its customer's profile is, or would have to be.
+
+        The partition is only reckoned for customers who are new here: hashing every key would
+        cost as much as decoding, and a profile is only ever made where it belongs.
+        """
+        key = customer.encode()
+        return bool(record.key != key) or (before is None and self._partition_of(key) != partition)
+
+    def _forward(self, record: Any, customer: str, work: Work) -> None:
+        key = customer.encode()
+        work.rekeyed += 1
+        headers = [h for h in record.headers if h[0] != REKEYED]
+        headers.append((REKEYED, str(work.partition).encode()))
+        work.records.append(
+            Record(self._topics.touchpoints, self._partition_of(key), key, record.value, headers)
+        )
+
+    def _dead_letter(self, record: Any, work: Work, code: str, message: str, stage: str) -> None:
+        work.rejected[code,] += 1
+        origin = Origin(
+            self._topics.touchpoints, work.partition, record.offset, record.timestamp, self._group
+        )
+        headers = deadletter.headers_of(record.headers, origin, code, message, stage)
+        work.records.append(
+            Record(self._topics.dead_letters, work.partition, record.key, record.value, headers)
+        )
+
+    def _publish(self, outcome: Outcome, event: Touchpoint, record: Any, work: Work) -> None:
+        work.applied += 1
+        work.late += outcome.late
+        work.lags.append(max(record.timestamp - event.time, 0) / 1000)
+        work.scores.append(outcome.profile.risk)
+        if outcome.decision is None:
+            return
+        key = record.key
+        partition = work.partition
+        for fired in outcome.triggers:
+            work.emitted[fired.family,] += 1
+            topic = self._trigger_topics[fired.family]
+            work.records.append(Record(topic, partition, key, trigger.encode(fired), cloudevents.HEADERS))
+        value = decision.encode(outcome.decision)
+        work.records.append(Record(self._topics.decisions, partition, key, value, cloudevents.HEADERS))
+        for candidate in outcome.decision.data.candidates:
+            if candidate.reason != FIRED:
+                work.held[candidate.family, candidate.reason] += 1
+
+    def _count(self, work: Work, run: Sequence[Any]) -> None:
+        metrics = self._metrics
+        count_all(metrics.consumed, work.consumed)
+        count_all(metrics.rejected, work.rejected)
+        count_all(metrics.dead_letters, work.rejected)
+        count_all(metrics.triggers, work.emitted)
+        count_all(metrics.suppressed, work.held)
+        metrics.applied.inc(work.applied)
+        metrics.duplicate.inc(work.duplicates)
+        metrics.replayed.inc(work.replayed)
+        metrics.late.inc(work.late)
+        metrics.rekeyed.inc(work.rekeyed)
+        now = time.time() * 1000
+        metrics.decision_latency.observe(max(now - record.timestamp, 0.0) / 1000 for record in run)
+        metrics.event_lag.observe(work.lags)
+        metrics.score.observe(work.scores)

@@ -1,0 +1,1 @@
+"""What dangol runs on: the embedded broker, Apache Kafka, containers."""
