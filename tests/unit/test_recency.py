@@ -1,0 +1,116 @@
+"""Recency, frequency, money: sums that don't depend on the order of arrival."""
+
+from __future__ import annotations
+
+from statistics import fmean, variance
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.profile import MAX_KINDS, OTHER_KIND, Kind, Profile, new_profile
+from schemas.timestamp import DAY, HOUR
+from stream.recency import count, count_activity
+from tests.hotel import NOON, PROPERTY_TEST, happened
+
+
+def counted(*times: int, type_: str = "page.viewed") -> Profile:
+    """A profile that has seen touchpoints at these times."""
+    profile = new_profile("ann")
+    for time in times:
+        count(profile, happened(type_, time))
+    return profile
+
+
+def bought(*purchases: tuple[int, float | None]) -> Profile:
+    """A profile with purchases, each a time and an amount."""
+    profile = new_profile("ann")
+    for time, amount in purchases:
+        count_activity(profile, happened("order.placed", time, amount=amount))
+    return profile
+
+
+def test_first_touchpoint() -> None:
+    """With the first touchpoint everything begins at one."""
+    profile = counted(NOON)
+
+    assert (profile.touchpoints, profile.first_seen, profile.last_seen) == (1, NOON, NOON)
+    assert profile.decayed == (1.0, 1.0, 1.0)
+    assert profile.kinds == {"page.viewed": Kind(1, NOON)}
+
+
+@pytest.mark.parametrize(
+    ("days", "decayed"),
+    [(7, (1.5, 1.8409, 1.9475)), (28, (1.0625, 1.5, 1.8060)), (90, (1.0001, 1.1077, 1.5))],
+)
+def test_counts_halve_by_their_half_life(days: int, decayed: tuple[float, float, float]) -> None:
+    """After a half-life the first touchpoint counts half beside the second."""
+    assert counted(NOON, NOON + days * DAY).decayed == pytest.approx(decayed, abs=1e-4)
+
+
+def test_late_touchpoint_counts_by_its_own_age() -> None:
+    """A touchpoint that arrives a week late counts half, and does not make the customer look stale."""
+    profile = counted(NOON, NOON - 7 * DAY)
+
+    assert (profile.first_seen, profile.last_seen) == (NOON - 7 * DAY, NOON)
+    assert profile.decayed[0] == 1.5
+    assert profile.kinds["page.viewed"] == Kind(2, NOON)
+
+
+def test_kinds_beyond_the_limit_are_counted_together() -> None:
+    """The limit and one more: known kinds go on being counted by name."""
+    profile = new_profile("ann")
+    for number in range(MAX_KINDS + 2):
+        count(profile, happened(f"kind-{number}", NOON + number))
+    count(profile, happened("kind-0", NOON + 99))
+
+    assert len(profile.kinds) == MAX_KINDS + 1
+    assert profile.kinds[OTHER_KIND] == Kind(2, NOON + MAX_KINDS + 1)
+    assert profile.kinds["kind-0"] == Kind(2, NOON + 99)
+
+
+@PROPERTY_TEST
+@given(
+    st.lists(st.integers(NOON - 400 * DAY, NOON), min_size=1, max_size=20).flatmap(
+        lambda times: st.tuples(st.just(times), st.permutations(times))
+    )
+)
+def test_order_of_arrival_does_not_matter(orders: tuple[list[int], list[int]]) -> None:
+    """Any order of the same touchpoints gives the same counts, first and last times."""
+    first, second = (counted(*order) for order in orders)
+
+    assert second.decayed == pytest.approx(first.decayed, rel=1e-9)
+    assert (second.first_seen, second.last_seen) == (first.first_seen, first.last_seen)
+    assert (second.touchpoints, second.kinds) == (first.touchpoints, first.kinds)
+
+
+def test_purchases_of_one_day_are_one_active_day() -> None:
+    """Money adds up at once; the day counts once, from midnight to midnight UTC."""
+    profile = bought((NOON, 10.0), (NOON + 11 * HOUR, 5.5), (NOON + 12 * HOUR, None))
+
+    assert (profile.spent, profile.last_amount, profile.active_days) == (15.5, 0.0, 2)
+    assert (profile.first_active, profile.last_active) == (NOON, NOON + 12 * HOUR)
+    assert profile.gap_mean == 1.0
+
+
+def test_late_purchase_adds_its_money_alone() -> None:
+    """A purchase reported late is money spent; the latest one stays the latest."""
+    profile = bought((NOON, 10.0), (NOON - 3 * DAY, 99.0))
+
+    assert (profile.spent, profile.last_amount, profile.active_days) == (109.0, 10.0, 1)
+    assert (profile.first_active, profile.last_active) == (NOON - 3 * DAY, NOON)
+
+
+@PROPERTY_TEST
+@given(st.lists(st.integers(1, 400), min_size=2, max_size=30))
+def test_gaps_have_the_mean_and_variance_of_statistics(gaps: list[int]) -> None:
+    """The running mean and sum of squares are those that a look at all gaps would give."""
+    day = NOON
+    purchases: list[tuple[int, float | None]] = [(day, 1.0)]
+    for gap in gaps:
+        day += gap * DAY
+        purchases.append((day, 1.0))
+    profile = bought(*purchases)
+
+    assert profile.gap_mean == pytest.approx(fmean(gaps))
+    assert profile.gap_m2 / (len(gaps) - 1) == pytest.approx(variance(gaps), abs=1e-6)

@@ -1,0 +1,165 @@
+"""Stays: bookings on the profile, from confirmation to check-out."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.profile import MAX_BOOKINGS, Booking, Profile, new_profile
+from schemas.touchpoint import MAX_ID
+from stream.stays import confirm, find, put, set_status
+from tests.hotel import PROPERTY_TEST, STAY, happened
+
+FIRST = date(2026, 3, 14)
+BOOKING = Booking("b1", "seoul", FIRST, date(2026, 3, 16))
+
+
+def booked(*bookings: Booking) -> Profile:
+    """A profile with these bookings, entered one after another."""
+    profile = new_profile("ann")
+    for booking in bookings:
+        put(profile, booking)
+    return profile
+
+
+def stay(day: int, **changes: Any) -> Booking:
+    """A booking that arrives so many days after the first one."""
+    arrival = FIRST + timedelta(days=day)
+    return msgspec.structs.replace(BOOKING, id=f"b{day}", arrival=arrival, departure=arrival, **changes)
+
+
+def test_confirm_enters_a_booking() -> None:
+    """A confirmation with all that a booking needs is a booking."""
+    profile = new_profile("ann")
+    confirm(profile, happened("booking.confirmed", data={**STAY, "room": "707"}))
+
+    assert profile.bookings == (msgspec.structs.replace(BOOKING, room="707"),)
+
+
+def test_confirm_again_changes_what_it_says() -> None:
+    """A change of a booking leaves what it doesn't mention: its key, too."""
+    profile = booked(msgspec.structs.replace(BOOKING, key="k", status="in-house"))
+    confirm(profile, happened("booking.confirmed", data={"booking": "b1", "departure": "2026-03-18"}))
+
+    assert profile.bookings == (
+        msgspec.structs.replace(BOOKING, key="k", status="in-house", departure=date(2026, 3, 18)),
+    )
+
+
+def test_cancelled_booking_can_be_confirmed_again() -> None:
+    """Who books again what was cancelled has a booking."""
+    profile = booked(msgspec.structs.replace(BOOKING, status="cancelled"))
+    confirm(profile, happened("booking.confirmed", data={"booking": "b1"}))
+
+    assert profile.bookings == (BOOKING,)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"booking": None},
+        {"booking": 7},
+        {"booking": ""},
+        {"booking": ["b1"]},
+        {"booking": "x" * (MAX_ID + 1)},
+        {"property": None},
+        {"property": {}},
+        {"property": "x" * (MAX_ID + 1)},
+        {"arrival": None},
+        {"arrival": "2026-02-30"},
+        {"arrival": "0000-01-01"},
+        {"arrival": "soon"},
+        {"arrival": 20260314},
+        {"departure": None},
+        {"departure": "2026-03-13"},
+        {"departure": 10**400},
+        {"room": 707},
+        {"room": "x" * (MAX_ID + 1)},
+    ],
+)
+def test_confirmation_that_lacks_something(changes: dict[str, Any]) -> None:
+    """A booking without its parts, or that ends before it begins, is refused as a whole."""
+    profile = new_profile("ann")
+
+    with pytest.raises(msgspec.ValidationError):
+        confirm(profile, happened("booking.confirmed", data={**STAY, **changes}))
+    assert profile.bookings == ()
+
+
+def test_change_that_ends_before_it_begins() -> None:
+    """A change is held to the dates that the booking already has."""
+    profile = booked(BOOKING)
+
+    with pytest.raises(msgspec.ValidationError, match="`departure` is before `arrival`"):
+        confirm(profile, happened("booking.confirmed", data={"booking": "b1", "arrival": "2026-03-17"}))
+    assert profile.bookings == (BOOKING,)
+
+
+def test_status_of_a_known_booking() -> None:
+    """A check-in sets the status and may bring the room; an unknown booking is left alone."""
+    profile = booked(BOOKING)
+    set_status(profile, happened("stay.checked-in", data={"booking": "b1", "room": "707"}), "in-house")
+    set_status(profile, happened("stay.checked-in", data={"booking": "b2"}), "in-house")
+
+    assert profile.bookings == (msgspec.structs.replace(BOOKING, status="in-house", room="707"),)
+
+
+@pytest.mark.parametrize("data", [{}, {"booking": None}, {"booking": 7}, {"booking": {}}])
+def test_status_of_no_booking(data: dict[str, Any]) -> None:
+    """A check-in that names no booking is refused."""
+    with pytest.raises(msgspec.ValidationError):
+        set_status(booked(BOOKING), happened("stay.checked-in", data=data), "in-house")
+
+
+def test_find() -> None:
+    """A booking is found by its id, or not at all."""
+    assert find(booked(BOOKING), "b1") == BOOKING
+    assert find(booked(BOOKING), "b2") is None
+
+
+def test_bookings_stand_in_order_of_arrival() -> None:
+    """Whatever was booked first, what comes first stands first."""
+    assert [b.id for b in booked(stay(9), stay(1), stay(5)).bookings] == ["b1", "b5", "b9"]
+
+
+def test_too_many_bookings_drop_the_earliest() -> None:
+    """Of nine stays to come the earliest goes."""
+    profile = booked(*(stay(day) for day in range(MAX_BOOKINGS + 1)))
+
+    assert [b.id for b in profile.bookings] == [f"b{day}" for day in range(1, MAX_BOOKINGS + 1)]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "checked-out"])
+def test_too_many_bookings_drop_first_what_is_over(status: str) -> None:
+    """A stay that is over goes before one that is still to come, however late it was."""
+    profile = booked(stay(99, status=status), *(stay(day) for day in range(MAX_BOOKINGS)))
+
+    assert [b.id for b in profile.bookings] == [f"b{day}" for day in range(MAX_BOOKINGS)]
+
+
+def test_too_many_bookings_never_drop_a_live_key() -> None:
+    """A key that is out must be revoked one day, so its booking stays."""
+    profile = booked(stay(0, key="k", status="checked-out"), *(stay(d) for d in range(1, MAX_BOOKINGS + 5)))
+
+    assert profile.bookings[0] == stay(0, key="k", status="checked-out")
+    assert len(profile.bookings) == MAX_BOOKINGS
+
+
+@PROPERTY_TEST
+@given(
+    st.lists(
+        st.builds(stay, st.integers(0, 30), status=st.sampled_from(["confirmed", "cancelled"])), max_size=40
+    )
+)
+def test_bookings_are_bounded_sorted_and_one_of_each(bookings: list[Booking]) -> None:
+    """Any sequence of bookings leaves at most eight, in order, none twice."""
+    kept = booked(*bookings).bookings
+
+    assert len(kept) <= MAX_BOOKINGS
+    assert list(kept) == sorted(kept, key=lambda booking: booking.arrival)
+    assert len({booking.id for booking in kept}) == len(kept)
