@@ -1,0 +1,135 @@
+"""`dangol replay`: a file of touchpoints through the engine, without a broker."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from schemas.errors import InputError, RejectedError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from agents.touchpoint_files import Line
+    from stream.engine import Outcome
+    from stream.replay import Replay
+
+
+@click.command
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Print triggers and decisions as JSON lines.")
+@click.option(
+    "--playbook", type=click.Path(dir_okay=False, path_type=Path), help="Playbook; else the hotel's."
+)
+@click.option("--model", metavar="VERSION", help="Churn model to score with; else the one that ships.")
+@click.option(
+    "--profiles",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the profiles at the end, as JSON lines in order of customer.",
+)
+def command(
+    file: str, as_json: bool, playbook: Path | None, model: str | None, profiles: Path | None
+) -> None:
+    """Run touchpoints through the engine: what would have been done, for whom, and why not.
+
+    FILE holds JSON lines or CSV; - reads them from standard input. The time of each decision is the
+    touchpoint's own, so the same input always gives the same output, byte for byte. Lines that can't be
+    used are told on stderr with their reason, and counted.
+
+    \b
+    Example:
+      dangol data cdnow | dangol replay - --json > decided.jsonl
+    """
+    from agents.cli.progress import progress
+    from agents.touchpoint_files import TouchpointFile
+    from stream.engine import load_engine
+    from stream.replay import Replay
+
+    replay = Replay(load_engine(playbook, model))
+    rejects: Counter[str] = Counter()
+    out = click.get_binary_stream("stdout")
+    # Where the lines themselves run down the terminal, a bar would only get in their way.
+    with TouchpointFile(file) as lines, progress(lines, "replaying", shown=not sys.stdout.isatty()) as look:
+        for count, line in enumerate(lines, start=1):
+            outcome = _take(replay, line, rejects)
+            if outcome is not None and outcome.decision is not None:
+                if as_json:
+                    _write_json(out, outcome)
+                else:
+                    _print_lines(line, outcome)
+            look(count)
+    if profiles:
+        _write_profiles(profiles, replay)
+    _print_summary(replay, rejects, err=as_json)
+
+
+def _take(replay: Replay, line: Line, rejects: Counter[str]) -> Outcome | None:
+    """What a line leads to; None where it can't be used, which is told and counted."""
+    import msgspec
+
+    try:
+        if line.reject is not None:
+            raise line.reject
+        assert line.touchpoint is not None
+        return replay.take(line.touchpoint)
+    except RejectedError as reject:
+        code, reason = reject.code, str(reject)
+    except msgspec.ValidationError as error:
+        code, reason = "data-invalid", str(error)
+    rejects[code] += 1
+    click.echo(f"line {line.number}: {code}: {reason}", err=True)
+    return None
+
+
+def _write_json(out: BinaryIO, outcome: Outcome) -> None:
+    from schemas import decision, trigger
+
+    out.writelines(trigger.encode(fired) + b"\n" for fired in outcome.triggers)
+    assert outcome.decision is not None
+    out.write(decision.encode(outcome.decision) + b"\n")
+
+
+def _print_lines(line: Line, outcome: Outcome) -> None:
+    import msgspec
+
+    from agents.display import decision_lines, trigger_line
+    from schemas import decision, trigger
+
+    assert line.touchpoint is not None
+    assert outcome.decision is not None
+    for fired in outcome.triggers:
+        event = msgspec.json.decode(trigger.encode(fired), type=trigger.TriggerEvent)
+        click.echo(trigger_line(event, line.touchpoint.type))
+    decided = msgspec.json.decode(decision.encode(outcome.decision), type=decision.DecisionEvent)
+    for text in decision_lines(decided, held_only=True):
+        click.echo(text)
+
+
+def _write_profiles(path: Path, replay: Replay) -> None:
+    from stream.replay import profile_line
+
+    try:
+        with path.open("wb") as file:
+            for _, profile in sorted(replay.profiles.items()):
+                file.write(profile_line(profile) + b"\n")
+    except OSError as error:
+        raise InputError(f"can't write {path}: {error.strerror or error}") from None
+
+
+def _print_summary(replay: Replay, rejects: Counter[str], *, err: bool) -> None:
+    rows = [
+        ("touchpoints", replay.touchpoints),
+        ("customers", len(replay.profiles)),
+        ("duplicates", replay.duplicates),
+        ("decisions", replay.decisions),
+        *((f"triggers {family}", count) for family, count in sorted(replay.triggers.items())),
+        ("rejected", rejects.total()),
+        *((f"rejected {code}", count) for code, count in sorted(rejects.items())),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, count in rows:
+        click.echo(f"{name:<{width}}  {count:>10,}", err=err)
