@@ -44,6 +44,8 @@ class Simulation:
         customers: how many there are.
 
     Attributes:
+        seed: as given.
+        customers: as given.
         history: the import from shop and hotels, in order of time.
         day: the day's records, in order of time; a small share of them is flawed.
         expected: what must become of all of them.
@@ -54,6 +56,8 @@ class Simulation:
     """
 
     def __init__(self, seed: int = 1, customers: int = CUSTOMERS) -> None:
+        self.seed = seed
+        self.customers = customers
         self.history: list[Record] = []
         self.day: list[Record] = []
         for number in range(customers):

@@ -1,0 +1,45 @@
+"""Sentence: a trigger as a person would say it."""
+
+from __future__ import annotations
+
+from schemas.trigger import RecoveryOffer, RetentionOffer, RoomKey, Suppression, TriggerEvent
+
+
+def sentence(event: TriggerEvent, cause: str | None) -> str:
+    """What is done for whom, and why.
+
+    Args:
+        event: the trigger.
+        cause: type of the touchpoint that it names as its cause, if that is known.
+    """
+    said = _said(event)
+    # Recovery offers name their cause themselves.
+    because = f"; because {cause}" if cause and not isinstance(event.data.content, RecoveryOffer) else ""
+    return f"{event.subject}: {said}{because}"
+
+
+def _said(event: TriggerEvent) -> str:
+    match event.data.content:
+        case RoomKey() as key:
+            room = f"room {key.room or 'not yet assigned'}, {key.property.capitalize()}"
+            return (
+                f"key for {room} taken back"
+                if key.action == "revoke"
+                else f"key for {room}, on phone {key.device}"
+            )
+        case RecoveryOffer() as offer:
+            worth = _worth(offer)
+            if offer.action == "escalate":
+                return f"a person calls, with {worth}; bad moment {offer.bad_moments}: {offer.cause}"
+            return f"{worth}; because {offer.cause}"
+        case Suppression() as order:
+            return (
+                "no promotions on any channel" if order.action == "start" else "promotions may go out again"
+            )
+        case RetentionOffer() as offer:
+            last = f"last bought {offer.days_since_active:.0f} days ago"
+            return f"{_worth(offer)}, risk {event.data.risk:.2f}, {last}"
+
+
+def _worth(offer: RecoveryOffer | RetentionOffer) -> str:
+    return f"{offer.offer} ({offer.amount:g} {offer.currency})"
