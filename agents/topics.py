@@ -153,6 +153,7 @@ async def partitions_of(bootstrap: str, topic: str) -> int:
     """How many partitions a topic has.
 
     Raises:
+        InputError: `bootstrap` is no address.
         BrokerError: the broker can't be reached.
         TopicError: there is no such topic.
     """
@@ -161,21 +162,6 @@ async def partitions_of(bootstrap: str, topic: str) -> int:
     if topic not in there:
         raise TopicError(f"at {bootstrap}, topic {topic} is missing; run `dangol topics create`")
     return there[topic]
-
-
-async def partitions_of(bootstrap: str, name: str) -> int:
-    """How many partitions a topic has.
-
-    Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached.
-        TopicError: there is no such topic.
-    """
-    async with _admin(bootstrap) as admin:
-        there = await _partitions(admin)
-    if name not in there:
-        raise TopicError(f"at {bootstrap}, topic {name} is missing; create it with `dangol topics create`")
-    return there[name]
 
 
 def refuse(bootstrap: str, findings: list[Finding]) -> None:
