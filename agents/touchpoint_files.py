@@ -57,6 +57,11 @@ class Line(NamedTuple):
     touchpoint: Touchpoint | None
     reject: RejectedError | None
 
+    @property
+    def whole(self) -> bool:
+        """Whether `value` is all of the line, and not the start of one over `MAX_LINE`."""
+        return len(self.value) < MAX_LINE
+
 
 class TouchpointFile:
     """A file of touchpoints, open for one reading.
