@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from agents.demo.sentence import sentence
 from schemas.decision import DecisionEvent
-from schemas.timestamp import to_millis
+from schemas.profile import Profile
+from schemas.timestamp import to_datetime, to_millis
 from schemas.trigger import TriggerEvent
 from stream.plays.context import FIRED
 
@@ -17,6 +20,14 @@ COLOURS = {
     "retention-offer": "cyan",
 }
 """Colour of each family; one that is new is white until it gets its own."""
+
+FORMAT = "%Y-%m-%d %H:%M:%S"
+
+BEGINS = 60
+"""Bytes shown of a dead letter's value: enough to know it again, and the line stays one line."""
+
+NUMBERS = ("kafka_dlt-original-partition", "kafka_dlt-original-offset", "kafka_dlt-original-timestamp")
+"""Headers of a dead letter that hold a big-endian number."""
 
 WIDTH = max(map(len, COLOURS))
 
@@ -61,8 +72,43 @@ def decision_lines(event: DecisionEvent, *, held_only: bool = False) -> list[str
     ]
 
 
+def dead_letter_line(headers: Sequence[tuple[str, bytes]], value: bytes | None, written: int) -> str:
+    """A dead letter as one line: when, why, where it came from and how it begins."""
+    told = header_values(headers)
+    origin = f"{told.get('kafka_dlt-original-partition', '?')}@{told.get('kafka_dlt-original-offset', '?')}"
+    begins = "no value" if value is None else value[:BEGINS].decode("utf-8", "replace")
+    code = click.style(str(told.get("cx-error-code", "unknown")), fg="red")
+    message = str(told.get("kafka_dlt-exception-message", ""))
+    return f"{to_datetime(written):{FORMAT}}  {code}  {origin}  {_printable(f'{message}: {begins}')}"
+
+
+def header_values(headers: Sequence[tuple[str, bytes]]) -> dict[str, str | int]:
+    r"""The headers of a dead letter as text and numbers.
+
+    >>> header_values([("cx-error-code", b"value-null"), ("kafka_dlt-original-partition", b"\0\0\0\3")])
+    {'cx-error-code': 'value-null', 'kafka_dlt-original-partition': 3}
+    """
+    return {
+        name: int.from_bytes(value, "big", signed=True)
+        if name in NUMBERS
+        else (value or b"").decode("utf-8", "backslashreplace")
+        for name, value in headers
+    }
+
+
+def profile_line(customer: str, profile: Profile | None) -> str:
+    """A profile as one line: whose, how often they came, what they spent, where they stand."""
+    if profile is None:
+        return _printable(f"{customer}: erased")
+    seen = f"{to_datetime(profile.last_seen):{FORMAT}}"
+    return f"{seen}  " + _printable(
+        f"{customer}: {profile.stage}, risk {profile.risk:.2f}, {profile.touchpoints} touchpoints, "
+        f"{profile.active_days} active days, spent {profile.spent:.2f}, {len(profile.issues)} open issues"
+    )
+
+
 def _time(event: TriggerEvent | DecisionEvent) -> str:
-    return f"{event.time:%Y-%m-%d %H:%M:%S}"
+    return f"{event.time:{FORMAT}}"
 
 
 def _printable(text: str) -> str:

@@ -8,6 +8,7 @@ replayed here and published there, gives the same touchpoints.
 from __future__ import annotations
 
 import csv
+import io
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from schemas.timestamp import to_millis, to_rfc3339
 from schemas.touchpoint import Touchpoint, decode
 
 STDIN = "-"
+STDIN_NAME = "standard input"
 
 MAX_LINE = 1_000_000
 """Longest line read, in bytes: what a Kafka broker takes by default, and it bounds the memory that
@@ -80,13 +82,13 @@ class TouchpointFile:
     """
 
     def __init__(self, path: str, clock: Callable[[], int] | None = None) -> None:
-        self.name = "standard input" if path == STDIN else path
+        self.name = STDIN_NAME if path == STDIN else path
         self.position = 0
         self._clock = clock
         self._line_number = 0
         self._is_csv = path.lower().endswith(".csv")
         try:
-            self._file: BinaryIO = sys.stdin.buffer if path == STDIN else Path(path).open("rb")  # noqa: SIM115 - closed on exit
+            self._file = _stdin() if path == STDIN else Path(path).open("rb")  # noqa: SIM115 - closed on exit
             self.size = Path(path).stat().st_size or None if path != STDIN else None
         except OSError as error:
             raise InputError(f"can't read {self.name}: {error.strerror or error}") from None
@@ -97,7 +99,7 @@ class TouchpointFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not sys.stdin.buffer:
+        if self.name != STDIN_NAME:
             self._file.close()
 
     def __iter__(self) -> Iterator[Line]:
@@ -174,6 +176,14 @@ class TouchpointFile:
                 f"{self.name}, line {self._line_number}: not UTF-8 at byte {error.start + 1} of the line; "
                 "save the file as UTF-8"
             ) from None
+
+
+def _stdin() -> BinaryIO:
+    # Not `sys.stdin` itself: a thread that waits in it would make the interpreter abort on its way out.
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except io.UnsupportedOperation:
+        return sys.stdin.buffer
 
 
 def _is_header(line: bytes) -> bool:

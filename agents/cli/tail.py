@@ -1,0 +1,188 @@
+"""`dangol tail`: triggers as they happen."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from agents.cli import options
+from schemas.topics import FAMILIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.topics import Topics
+
+What = Literal["triggers", "decisions", "dead-letters", "profiles"]
+
+
+@click.command
+@options.bootstrap
+@options.prefix
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    type=click.Choice(FAMILIES),
+    help="Only these triggers; again for more.",
+)
+@click.option(
+    "--decisions", "what", flag_value="decisions", help="Decisions instead: what was held back, and why."
+)
+@click.option(
+    "--dead-letters", "what", flag_value="dead-letters", help="Touchpoints that could not be processed."
+)
+@click.option("--profiles", "what", flag_value="profiles", help="Profiles as they change.")
+@click.option("--from-beginning", is_flag=True, help="Begin with what is there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+@click.option("--max", "limit", type=click.IntRange(min=1), help="End after so many records.")
+def command(
+    bootstrap: str,
+    prefix: str,
+    families: tuple[str, ...],
+    what: What | None,
+    from_beginning: bool,
+    as_json: bool,
+    limit: int | None,
+) -> None:
+    """Follow triggers until Ctrl-C: when, which family, for whom, what, why and how fast.
+
+    The latency in brackets is from the decision to the record. With --json each record is a line: triggers
+    and decisions as they were published, profiles as JSON, dead letters with their headers.
+
+    \b
+    Example:
+      dangol tail --family room-key --family recovery-offer
+    """
+    import logging
+
+    from schemas.topics import Topics
+
+    if families and what:
+        raise click.UsageError(f"--family is for triggers; it does not go with --{what}")
+    # aiokafka logs every failed attempt by itself; the one line of ours is what the user gets.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    topics = Topics(prefix)
+    names = _names(topics, what or "triggers", families)
+    show = (_JSON if as_json else _LINES)[what or "triggers"]
+    with suppress(KeyboardInterrupt):  # The way it is meant to end.
+        asyncio.run(_follow(bootstrap, topics, names, from_beginning, limit, show))
+
+
+def _names(topics: Topics, what: What, families: tuple[str, ...]) -> list[str]:
+    match what:
+        case "triggers":
+            return [topics.trigger(family) for family in families or FAMILIES]
+        case "decisions":
+            return [topics.decisions]
+        case "dead-letters":
+            return [topics.dead_letters]
+        case "profiles":
+            return [topics.profiles]
+
+
+async def _follow(
+    bootstrap: str,
+    topics: Topics,
+    names: list[str],
+    from_beginning: bool,
+    limit: int | None,
+    show: Callable[[Any], list[str]],
+) -> None:
+    import msgspec
+
+    from agents.follower import follow
+    from schemas.errors import StateError
+
+    count = 0
+    async with aclosing(follow(bootstrap, topics, names, from_beginning=from_beginning)) as records:
+        async for record in records:
+            try:
+                for line in show(record):
+                    click.echo(line)
+            except (msgspec.MsgspecError, ValueError, TypeError, StateError) as error:
+                where = f"{record.topic} {record.partition}@{record.offset}"
+                click.echo(f"{where}: not one of dangol's: {error}", err=True)
+            count += 1
+            if count == limit:
+                return
+
+
+def _trigger(record: Any) -> list[str]:
+    import msgspec
+
+    from agents.display import trigger_line
+    from schemas.trigger import TriggerEvent
+
+    return [trigger_line(msgspec.json.decode(record.value, type=TriggerEvent), written=record.timestamp)]
+
+
+def _decision(record: Any) -> list[str]:
+    import msgspec
+
+    from agents.display import decision_lines
+    from schemas.decision import DecisionEvent
+
+    return decision_lines(msgspec.json.decode(record.value, type=DecisionEvent))
+
+
+def _dead_letter(record: Any) -> list[str]:
+    from agents.display import dead_letter_line
+
+    return [dead_letter_line(record.headers, record.value, record.timestamp)]
+
+
+def _profile(record: Any) -> list[str]:
+    from agents.display import profile_line
+    from schemas import profile
+
+    return [profile_line(record.key.decode(), record.value and profile.decode(record.value))]
+
+
+def _published_json(record: Any) -> list[str]:
+    return [record.value.decode()]
+
+
+def _profile_json(record: Any) -> list[str]:
+    import msgspec
+
+    from schemas import profile
+
+    if record.value is None:
+        return [msgspec.json.encode({"customer": record.key.decode(), "deleted": True}).decode()]
+    return [msgspec.json.encode(profile.decode(record.value)).decode()]
+
+
+def _dead_letter_json(record: Any) -> list[str]:
+    import msgspec
+
+    from agents.display import header_values
+
+    letter = {
+        "key": _text(record.key),
+        "value": _text(record.value),
+        "timestamp": record.timestamp,
+        "headers": header_values(record.headers),
+    }
+    return [msgspec.json.encode(letter).decode()]
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode("utf-8", "backslashreplace")
+
+
+_LINES: dict[What, Callable[[Any], list[str]]] = {
+    "triggers": _trigger,
+    "decisions": _decision,
+    "dead-letters": _dead_letter,
+    "profiles": _profile,
+}
+_JSON: dict[What, Callable[[Any], list[str]]] = {
+    "triggers": _published_json,
+    "decisions": _published_json,
+    "dead-letters": _dead_letter_json,
+    "profiles": _profile_json,
+}
