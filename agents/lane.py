@@ -73,7 +73,7 @@ class LaneConsumer(driver.Consumer):
         """Yield one message for up to `run_length` records of a partition."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if records is None or bool(self.should_stop):
+        if records is None or self._stopped.is_set():
             return
         if not self.flow_active:
             await self.perform_seek()
@@ -81,12 +81,16 @@ class LaneConsumer(driver.Consumer):
         for tp, run in _in_turn(records, self.run_topics, self.run_length):
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if self._is_interrupted(generation):
                 return
             message: Any = self._to_message(tp, run[-1])
             if tp.topic in self.run_topics:
                 message.key, message.value = None, run
             yield tp, message
+
+    def _is_interrupted(self, generation: int) -> bool:
+        """Whether a rebalance began since this generation's records were fetched."""
+        return not self.flow_active or bool(self.app.consumer_generation_id != generation)
 
     def ack(self, message: Any) -> bool:
         """Mark a message as done, unless it was read before the latest rebalance."""

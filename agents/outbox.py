@@ -69,14 +69,15 @@ class Outbox:
         bootstrap: a broker's address, `host:port`.
         client_id: how the broker's logs call us.
         metrics: where retries are counted.
+        idempotent: whether the broker numbers our batches, so that its own retries repeat none.
     """
 
-    def __init__(self, bootstrap: str, client_id: str, metrics: Metrics) -> None:
+    def __init__(self, bootstrap: str, client_id: str, metrics: Metrics, *, idempotent: bool = True) -> None:
         self._options: dict[str, Any] = {
             "bootstrap_servers": bootstrap,
             "client_id": client_id,
             "acks": "all",
-            "enable_idempotence": True,
+            "enable_idempotence": idempotent,
             "max_batch_size": MAX_BATCH_BYTES,
             "max_request_size": MAX_REQUEST_BYTES,
             "request_timeout_ms": REQUEST_TIMEOUT_MS,

@@ -1,0 +1,165 @@
+"""Workers as processes, and what stands on their topics: what tests on a real broker need."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from agents.partitioner import partition_of
+from schemas.topics import Topics
+
+READY_SECONDS = 60.0
+"""How long a worker may take until it is ready: joining a group behind a killed member takes the
+session timeout, and a machine under test is slow."""
+
+IDLE_MS = 1500
+"""How long a topic has to be silent to count as read to its end; records are there already."""
+
+
+class Worker:
+    """A `dangol worker` process of its own.
+
+    Args:
+        bootstrap: the broker.
+        topics: the topics.
+        folder: for its state and its log.
+        options: further command line options.
+    """
+
+    def __init__(self, bootstrap: str, topics: Topics, folder: Path, *options: str) -> None:
+        self._command = [
+            *(sys.executable, "-m", "agents", "worker"),
+            *("--bootstrap", bootstrap, "--prefix", topics.prefix, "--group", f"{topics.prefix}-group"),
+            *("--metrics-port", "0", "--session-timeout", "6", "--log", "json"),
+            *("--state", str(folder / "state"), *options),
+        ]
+        folder.mkdir(parents=True, exist_ok=True)
+        self._log = folder / "worker.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Worker:
+        """Start the process; it need not be ready yet."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        return self
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process."""
+        assert self._process is not None
+        return self._process
+
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End it as an orchestrator would: SIGTERM; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def log(self) -> str:
+        """What it has logged."""
+        return self._log.read_text()
+
+    def wait_ready(self) -> Worker:
+        """Wait until it has partitions and has recovered them."""
+        wait_for(lambda: self._get("/readyz") is not None, "the worker to be ready", self)
+        return self
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels; 0 where it can't be asked or isn't there."""
+        page = self._get("/metrics") or ""
+        return sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in page.splitlines()
+            if line.startswith((f"{name} ", f"{name}{{"))
+        )
+
+    def _get(self, path: str) -> str | None:
+        lines = self.log().splitlines() if self._log.exists() else []
+        addresses = [line.split('"metrics":"')[1].split("/metrics")[0] for line in lines if '"metrics":"' in line]
+        address = addresses[-1] if addresses else None
+        if address is None:
+            return None
+        try:
+            with urllib.request.urlopen(f"{address}{path}", timeout=5) as answer:
+                body: bytes = answer.read()
+                return body.decode()
+        except (urllib.error.URLError, OSError):
+            return None
+
+
+def wait_for(holds: Any, what: str, *workers: Worker, seconds: float = READY_SECONDS) -> None:
+    """Wait until a condition holds; a failure shows what the workers logged last."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            logs = "\n".join(worker.log()[-2000:] for worker in workers)
+            raise AssertionError(f"waited {seconds:.0f} s for {what}\n{logs}")
+        time.sleep(0.1)
+
+
+def read_all(bootstrap: str, *names: str) -> list[Any]:
+    """All records of topics, in order within each partition."""
+    return asyncio.run(_read_all(bootstrap, names))
+
+
+async def _read_all(bootstrap: str, names: Iterable[str]) -> list[Any]:
+    consumer = AIOKafkaConsumer(*names, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(consumer.assignment())
+        records: list[Any] = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for batch in (await consumer.getmany(timeout_ms=IDLE_MS)).values():
+                records.extend(batch)
+        return records
+    finally:
+        await consumer.stop()
+
+
+def publish(
+    bootstrap: str,
+    topic: str,
+    records: Iterable[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]],
+    partitions: int,
+) -> int:
+    """Publish (key, value, headers) records in packed batches; how many."""
+    return asyncio.run(_publish(bootstrap, topic, records, partitions))
+
+
+async def _publish(bootstrap: str, topic: str, records: Any, partitions: int) -> int:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", max_batch_size=256 * 1024, max_request_size=2 * 1024 * 1024
+    )
+    await producer.start()
+    count = 0
+    batches: dict[int, Any] = {}
+    sent = []
+    try:
+        for key, value, headers in records:
+            partition = partition_of(key, partitions) if key is not None else 0
+            batch = batches.setdefault(partition, producer.create_batch())
+            while batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = batches[partition] = producer.create_batch()
+            count += 1
+        for partition, batch in batches.items():
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+    return count

@@ -1,0 +1,171 @@
+"""The worker on Apache Kafka: what goes in, what comes out, and what becomes of what is no touchpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.partitioner import partition_of
+from schemas import profile as profiles
+from schemas.cloudevents import CONTENT_TYPE
+from schemas.topics import Topics
+from schemas.touchpoint import MAX_BYTES
+from tests.cluster import Worker, publish, read_all, wait_for
+from tests.conftest import PARTITIONS
+
+TIME = "2026-03-14T09:30:00Z"
+
+
+def touchpoint(id_: str, type_: str, customer: str, data: str = "{}", **more: str) -> bytes:
+    """A touchpoint as CloudEvents structured JSON."""
+    fields = {"specversion": "1.0", "id": id_, "source": "/test", "type": type_, "subject": customer, "time": TIME}
+    text = ",".join(f'"{name}":"{value}"' for name, value in (fields | more).items())
+    return f'{{{text},"data":{data}}}'.encode()
+
+
+@pytest.fixture
+def worker(kafka: str, topics: Topics, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """A worker on the event clock, ready."""
+    running = Worker(kafka, topics, tmp_path, "--clock", "event").start().wait_ready()
+    yield running
+    if running.process.poll() is None:
+        running.kill()
+
+
+def test_a_complaint_becomes_an_apology_and_holds_promotions_back(
+    kafka: str, topics: Topics, worker: Worker
+) -> None:
+    """A complaint on the topic comes out as two triggers, a decision and a profile, keyed alike."""
+    publish(
+        kafka,
+        topics.touchpoints,
+        [(b"ann", touchpoint("1", "complaint.opened", "ann", correlationid="chat-7"), [])],
+        PARTITIONS,
+    )
+    wait_for(lambda: worker.metric("cx_events_applied_total") == 1, "one touchpoint", worker)
+
+    triggers = read_all(kafka, *topics.triggers)
+    decisions = read_all(kafka, topics.decisions)
+    stored = read_all(kafka, topics.profiles)
+
+    assert {topics.trigger("recovery-offer"), topics.trigger("suppression")} == {r.topic for r in triggers}
+    assert {b"ann"} == {r.key for r in (*triggers, *decisions, *stored)}
+    assert {partition_of(b"ann", PARTITIONS)} == {r.partition for r in (*triggers, *decisions, *stored)}
+    assert {(("content-type", CONTENT_TYPE),)} == {r.headers for r in (*triggers, *decisions)}
+    assert 1 == len(decisions)
+    assert b'"causationid":"1"' in decisions[0].value
+    assert "ann" == profiles.decode(stored[0].value).customer
+
+
+BAD: list[tuple[str, bytes | None]] = [
+    ("json-invalid", b"not json"),
+    ("json-invalid", b""),
+    ("shape-invalid", b"[1,2]"),
+    ("shape-invalid", b"{}"),
+    ("id-missing", b'{"specversion":"1.0","source":"/t","type":"order.placed","subject":"ann"}'),
+    ("customer-missing", b'{"specversion":"1.0","id":"1","source":"/t","type":"order.placed"}'),
+    ("type-missing", b'{"specversion":"1.0","id":"1","source":"/t","subject":"ann"}'),
+    ("time-future", touchpoint("2", "order.placed", "ann", time="2099-01-01T00:00:00Z")),
+    ("time-invalid", touchpoint("3", "order.placed", "ann", time="yesterday")),
+    ("time-invalid", touchpoint("4", "order.placed", "ann", time="2026-03-14T09:30:00")),
+    ("payload-too-large", touchpoint("5", "order.placed", "ann", '{"note":"' + "x" * MAX_BYTES + '"}')),
+    ("nesting-too-deep", touchpoint("6", "order.placed", "ann", '{"a":' * 10_000 + "1" + "}" * 10_000)),
+    ("json-invalid", touchpoint("7", "order.placed", "ann", '{"amount":NaN}')),
+    ("amount-invalid", touchpoint("8", "order.placed", "ann", '{"amount":1e999}')),
+    ("text-invalid", touchpoint("9", "order.placed", "ann", '{"note":"\\ud800"}')),
+    ("text-invalid", touchpoint("10", "order.placed", "ann").replace(b"order", b"\xed\xa0\x80")),
+    ("data-invalid", touchpoint("11", "booking.confirmed", "ann", '{"booking":7}')),
+    ("value-null", None),
+]
+
+
+def test_every_bad_record_is_kept_with_its_reason_and_the_rest_goes_on(
+    kafka: str, topics: Topics, worker: Worker
+) -> None:
+    """Each kind of bad record stands on the dead-letter topic as it came; the good ones are applied."""
+    good = [(b"ann", touchpoint(f"good-{n}", "page.viewed", "ann"), []) for n in range(3)]
+    bad = [(b"ann", value, [("app", b"test")]) for _, value in BAD]
+    publish(kafka, topics.touchpoints, [good[0], *bad, *good[1:]], PARTITIONS)
+    wait_for(lambda: worker.metric("cx_events_applied_total") == 3, "the good ones", worker)
+
+    letters = read_all(kafka, topics.dead_letters)
+
+    assert [value for _, value in BAD] == [letter.value for letter in letters]
+    assert {b"ann"} == {letter.key for letter in letters}
+    headers = [dict(letter.headers) for letter in letters]
+    assert [code.encode() for code, _ in BAD] == [each["cx-error-code"] for each in headers]
+    assert {b"test"} == {each["app"] for each in headers}
+    assert {topics.touchpoints.encode()} == {each["kafka_dlt-original-topic"] for each in headers}
+    assert [n.to_bytes(8, "big") for n in range(1, len(BAD) + 1)] == [
+        each["kafka_dlt-original-offset"] for each in headers
+    ]
+    assert len(BAD) == worker.metric("cx_events_rejected_total")
+
+
+def test_a_record_under_another_key_is_published_once_more_under_the_right_one(
+    kafka: str, topics: Topics, worker: Worker
+) -> None:
+    """A missing or wrong key never gives a profile a second writer."""
+    records: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = [
+        (None, touchpoint("1", "page.viewed", "ann"), []),
+        (b"someone else", touchpoint("2", "page.viewed", "ann"), []),
+        (b"ann", touchpoint("3", "page.viewed", "ann"), []),
+    ]
+    publish(kafka, topics.touchpoints, records, PARTITIONS)
+    wait_for(lambda: worker.metric("cx_events_applied_total") == 3, "all three", worker)
+
+    stored = read_all(kafka, topics.profiles)
+
+    assert 2 == worker.metric("cx_events_rekeyed_total")
+    assert {partition_of(b"ann", PARTITIONS)} == {record.partition for record in stored}
+    assert 3 == profiles.decode(stored[-1].value).touchpoints
+
+
+def test_the_same_touchpoint_twice_counts_once(kafka: str, topics: Topics, worker: Worker) -> None:
+    """A repeated (source, id) is skipped and counted."""
+    same = (b"ann", touchpoint("1", "complaint.opened", "ann"), [])
+    publish(kafka, topics.touchpoints, [same, same], PARTITIONS)
+    wait_for(lambda: worker.metric("cx_events_duplicate_total") == 1, "the duplicate", worker)
+
+    assert 2 == len(read_all(kafka, *topics.triggers))
+    assert 1 == worker.metric("cx_events_applied_total")
+
+
+def test_a_worker_told_to_stop_leaves_nothing_to_be_replayed(
+    kafka: str, topics: Topics, worker: Worker, tmp_path: Path
+) -> None:
+    """After SIGTERM, exit code 0; the next worker starts where this one ended."""
+    records = [(b"c%d" % n, touchpoint(str(n), "page.viewed", f"c{n}"), []) for n in range(500)]
+    publish(kafka, topics.touchpoints, records, PARTITIONS)
+    wait_for(lambda: worker.metric("cx_events_applied_total") == 500, "all", worker)
+
+    assert 0 == worker.stop()
+    follower = Worker(kafka, topics, tmp_path / "next", "--clock", "event").start().wait_ready()
+    try:
+        publish(kafka, topics.touchpoints, [(b"ann", touchpoint("x", "page.viewed", "ann"), [])], PARTITIONS)
+        wait_for(lambda: follower.metric("cx_events_applied_total") == 1, "one more", follower)
+        assert 0 == follower.metric("cx_events_replayed_total")
+        assert 501 == follower.metric("cx_profiles")
+    finally:
+        follower.stop()
+
+
+@pytest.mark.parametrize("store", ["memory", "rocksdict"])
+def test_profiles_are_recovered_from_the_changelog(
+    kafka: str, topics: Topics, tmp_path: Path, store: str
+) -> None:
+    """A killed worker's customers are known to the next one, whichever store it keeps them in."""
+    first = Worker(kafka, topics, tmp_path, "--clock", "event", "--store", store).start().wait_ready()
+    publish(kafka, topics.touchpoints, [(b"ann", touchpoint("1", "page.viewed", "ann"), [])], PARTITIONS)
+    wait_for(lambda: first.metric("cx_events_applied_total") == 1, "the first", first)
+    first.kill()
+
+    second = Worker(kafka, topics, tmp_path, "--clock", "event", "--store", store).start().wait_ready()
+    try:
+        publish(kafka, topics.touchpoints, [(b"ann", touchpoint("2", "page.viewed", "ann"), [])], PARTITIONS)
+        wait_for(lambda: second.metric("cx_events_applied_total") == 1, "the second", second)
+    finally:
+        second.stop()
+
+    assert 2 == profiles.decode(read_all(kafka, topics.profiles)[-1].value).touchpoints
