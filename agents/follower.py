@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from agents import topics as admin
@@ -33,6 +33,7 @@ async def follow(
     missing = [finding for finding in findings if finding.code == "missing" and finding.topic in names]
     admin.refuse(bootstrap, missing)
     consumer = AIOKafkaConsumer(
+        *names,
         bootstrap_servers=bootstrap,
         client_id="dangol-tail",
         group_id=None,
@@ -41,11 +42,6 @@ async def follow(
     )
     try:
         await consumer.start()
-        partitions = []
-        for name in names:
-            numbers = consumer.partitions_for_topic(name) or set()
-            partitions += [TopicPartition(name, number) for number in sorted(numbers)]
-        consumer.assign(partitions)
         # Now and not at the first fetch: what is written from here on must be seen.
         await (consumer.seek_to_beginning() if from_beginning else consumer.seek_to_end())
         async for record in consumer:
