@@ -30,7 +30,8 @@ def weight_of(touchpoint: Touchpoint, entry: TouchpointType) -> float:
     worst, best = entry.rating.worst, entry.rating.best
     # Limited before it is reckoned with: an integer may be longer than any float.
     answer = min(max(answer, min(worst, best)), max(worst, best))
-    return 0.0 if isnan(answer) else 2.0 * (answer - worst) / (best - worst) - 1.0
+    # Rounded, so that 2.2 of 1 to 5 stars is as bad as 0.4 in the playbook, not next to it.
+    return 0.0 if isnan(answer) else round(2.0 * (answer - worst) / (best - worst) - 1.0, 9)
 
 
 def record(profile: Profile, touchpoint: Touchpoint, weight: float) -> None:
