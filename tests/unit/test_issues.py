@@ -37,7 +37,7 @@ def test_open_and_close() -> None:
     touchpoint = happened("complaint.opened", data={"issue": "i1"})
 
     assert open_issue(profile, touchpoint) is True
-    assert profile.issues == (Issue("i1", NOON, "complaint.opened"),)
+    assert list(profile.issues) == [Issue("i1", NOON, "complaint.opened")]
     assert open_issue(profile, touchpoint) is False
     assert close_issue(profile, touchpoint) is True
     assert profile.issues == ()

@@ -333,7 +333,7 @@ def test_payload_at_its_limit() -> None:
 @pytest.mark.parametrize("name", ["id", "source", "type", "subject", "correlationid"])
 def test_huge_names(name: str) -> None:
     """Whatever stands in state and on every record has a limit."""
-    assert decode(event(**{name: "x" * MAX_ID}))
+    assert decode(event(**{name: "x" * MAX_ID})).time == NOON
     assert code_of(event(**{name: "x" * (MAX_ID + 1)})) == "shape-invalid"
     assert code_of(b"{}", [*BINARY, (f"ce_{name}", b"x" * (MAX_ID + 1))]) == "shape-invalid"
 
@@ -357,8 +357,7 @@ def outcome_of(value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> str:
     try:
         decode(value, headers, NOON)
     except RejectedError as refused:
-        assert "\n" not in str(refused)
-        return refused.code
+        return refused.code if len(str(refused).splitlines()) == 1 else "message-of-many-lines"
     return "read"
 
 
