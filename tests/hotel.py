@@ -1,9 +1,10 @@
-"""A hotel to test with: the playbook that ships, a scorer whose answer is given, touchpoints by name."""
+"""A hotel to test with: a playbook of its own, a scorer whose answer is given, touchpoints by name."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -13,12 +14,12 @@ from schemas.profile import Profile
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint
 from stream.churn.scorer import Features
-from stream.engine import DEFAULT_PLAYBOOK, Engine, Outcome
+from stream.engine import Engine, Outcome
 
 NOON = 1_773_489_600_000
 """Saturday, 14 March 2026, 12:00 UTC: 21:00 in Seoul, 12:00 in Lisbon."""
 
-HOTEL_YAML = DEFAULT_PLAYBOOK.read_text(encoding="utf-8")
+HOTEL_YAML = Path(__file__).with_name("hotel.yaml").read_text(encoding="utf-8")
 HOTEL: Playbook = load(HOTEL_YAML, "hotel.yaml")
 
 PROPERTY_TEST = settings(
