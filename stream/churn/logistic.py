@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import isfinite
+from math import exp, isfinite, sqrt
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ CURVATURE = 20.0
 
 INTERCEPT_RATE = 0.01
 """Step of the intercept, which River keeps outside of the optimizer."""
+
+LIMIT = 5.0
+"""Standard deviations at which a feature is clipped: a frozen one that moves is otherwise |z| of 1e8."""
 
 
 class Logistic:
@@ -53,16 +56,41 @@ class Logistic:
         self._regression = linear_model.LogisticRegression(
             optimizer=optim.Newton(lr=LEARNING_RATE, eps=CURVATURE), intercept_lr=INTERCEPT_RATE
         )
-        self._pipeline = self._scaler | Clip(5.0) | self._regression
+        self.pipeline = self._scaler | Clip(LIMIT) | self._regression
+        self._terms: list[tuple[str, float, float, float]] | None = None
 
     def predict(self, features: Features) -> float:
-        """The probability of churn within the horizon, from 0 to 1."""
-        risk: float = self._pipeline.predict_proba_one(features)[True]  # type: ignore[arg-type]
-        return risk
+        """The probability of churn within the horizon, from 0 to 1.
+
+        This is the pipeline's own arithmetic in one loop: a quarter of the time, and unlike River's
+        scaler it does not take note of a feature that it is only asked about.
+        """
+        if self._terms is None:
+            self._terms = self._compile()
+        score: float = self._regression.intercept
+        for name, mean, deviation, weight in self._terms:
+            value = features.get(name)
+            if value is not None:
+                z = (value - mean) / deviation
+                score += weight * (LIMIT if z > LIMIT else -LIMIT if z < -LIMIT else z)  # noqa: FURB136 - as Clip
+        if score >= 0.0:
+            return 1.0 / (1.0 + exp(-score))
+        odds = exp(score)
+        return odds / (1.0 + odds)
 
     def learn(self, features: Features, *, churned: bool) -> None:
         """Learn from a snapshot of features whose label has matured."""
-        self._pipeline.learn_one(dict(features), churned)
+        self.pipeline.learn_one(dict(features), churned)
+        self._terms = None
+
+    def _compile(self) -> list[tuple[str, float, float, float]]:
+        """Name, mean, standard deviation and weight of every feature that varies."""
+        means, variances = self._scaler.means, self._scaler.vars
+        return [
+            (name, means[name], sqrt(variances[name]), weight)
+            for name, weight in self._regression.weights.items()
+            if variances.get(name, 0.0) > 0.0
+        ]
 
     def snapshot(self) -> dict[str, Any]:
         """All that was learned, as plain numbers."""
@@ -87,12 +115,13 @@ class Logistic:
         """
         if snapshot.get("kind") != _KIND:
             raise ValueError(f"a snapshot of kind {snapshot.get('kind')!r}, not {_KIND!r}")
+        # Built apart and taken over whole: a snapshot that can't be used leaves this one as it was.
+        fresh = Logistic()
         try:
             _check_finite(snapshot)
-            self.__init__()  # type: ignore[misc]  # start from nothing: no old weight may survive
-            regression, scaler = self._regression, self._scaler
+            regression, scaler = fresh._regression, fresh._scaler
             regression.intercept = snapshot["intercept"]
-            regression._weights = VectorDict(snapshot["weights"])
+            regression._weights = VectorDict(dict(snapshot["weights"]))
             optimizer = regression.optimizer
             optimizer.n_iterations = snapshot["iterations"]
             optimizer._idx = {name: place for place, name in enumerate(snapshot["curvature_of"])}
@@ -105,6 +134,7 @@ class Logistic:
             raise ValueError(f"the snapshot lacks {missing}") from None
         except (AttributeError, TypeError) as error:
             raise ValueError(f"the snapshot is not shaped as one: {error}") from None
+        self.__dict__.update(fresh.__dict__)
 
 
 def _square(rows: list[list[float]], least: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
