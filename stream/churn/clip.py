@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from river import base
@@ -23,10 +24,7 @@ class Clip(base.Transformer):
     def __init__(self, limit: float = 5.0) -> None:
         self.limit = limit
 
-    def transform_one(self, x: dict[str, Any]) -> dict[str, Any]:
+    def transform_one(self, x: dict[Hashable, Any]) -> dict[Hashable, Any]:
         """The features, each within ±`limit`."""
         limit = self.limit
-        # Comparisons, not min() and max(): a fifth of the time, on every touchpoint.
-        return {
-            name: limit if value > limit else -limit if value < -limit else value for name, value in x.items()
-        }
+        return {name: min(max(value, -limit), limit) for name, value in x.items()}

@@ -72,7 +72,12 @@ class Logistic:
             value = features.get(name)
             if value is not None:
                 z = (value - mean) / deviation
-                score += weight * (LIMIT if z > LIMIT else -LIMIT if z < -LIMIT else z)  # noqa: FURB136 - as Clip
+                # Comparisons: min() and max() cost four times as much, on every touchpoint.
+                if z > LIMIT:
+                    z = LIMIT
+                elif z < -LIMIT:
+                    z = -LIMIT
+                score += weight * z
         if score >= 0.0:
             return 1.0 / (1.0 + exp(-score))
         odds = exp(score)
