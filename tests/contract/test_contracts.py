@@ -1,0 +1,225 @@
+"""Contracts: what the codecs write is what the JSON Schemas describe, and old bytes stay readable."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator
+
+from agents.cli import main
+from agents.cli.model import DEFAULT_VERSION
+from agents.display import header_values
+from schemas import deadletter, decision, profile, trigger
+from schemas.contracts import json_schemas
+from schemas.profile import Booking, Issue, Kind, Moment, Profile
+from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
+from stream.churn import models
+from stream.engine import DEFAULT_PLAYBOOK, load_engine
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+
+MARCH = 1_773_480_600_000
+"""14 March 2026, 09:30 UTC, in ms."""
+
+PROFILE = Profile(
+    version=1,
+    customer="mina",
+    first_seen=MARCH - 86_400_000,
+    last_seen=MARCH,
+    touchpoints=3,
+    kinds={"order.placed": Kind(2, MARCH - 1), "complaint.opened": Kind(1, MARCH)},
+    decayed=(2.5, 2.75, 2.875),
+    active_days=2,
+    first_active=MARCH - 86_400_000,
+    last_active=MARCH - 1,
+    spent=120.5,
+    last_amount=20.5,
+    gap_mean=1.0,
+    gap_m2=0.25,
+    stage="act",
+    stage_since=MARCH - 86_400_000,
+    moments=(Moment(MARCH, -0.8, "complaint.opened", "e-3"),),
+    issues=(Issue("i-1", MARCH, "complaint.opened"),),
+    bookings=(Booking("b-1", "seoul", date(2026, 3, 14), date(2026, 3, 16), "in-house", "101", "k-1"),),
+    device="phone-1",
+    consents=("location",),
+    fired={"make-it-right": MARCH},
+    risk=0.625,
+    at_risk=True,
+    seen=bytes(range(12)),
+    applied={0: 17, 3: 2},
+)
+"""A profile with something in every field."""
+
+
+def validator(name: str) -> Draft202012Validator:
+    """A validator of the schema file of this name, formats checked."""
+    schema = json.loads((ROOT / "schemas" / "json" / f"{name}.schema.json").read_bytes())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def errors(name: str, instance: Any) -> list[str]:
+    """What the schema of this name finds wrong."""
+    return [error.message for error in validator(name).iter_errors(instance)]
+
+
+def day_at_the_hotel() -> tuple[list[bytes], list[bytes]]:
+    """Triggers of every family and action, and the decisions, of two guests."""
+    hotel = next(iter(load_engine().playbook.properties))
+    booking = {"booking": "b-1", "property": hotel, "arrival": "2026-03-14", "departure": "2026-03-16"}
+    engine = load_engine()
+    state: dict[str, Profile | None] = {}
+    triggers, decisions = [], []
+    happened: list[tuple[str, dict[str, Any]]] = [
+        ("booking.confirmed", booking),
+        ("device.bound", {"device": "phone-1"}),
+        ("consent.granted", {"purpose": "location"}),
+        ("guest.arrived", {**booking, "device": "phone-1", "accuracy_m": 5}),
+        ("complaint.opened", {"issue": "i-1"}),
+        ("service.failed", {}),
+        ("complaint.closed", {"issue": "i-1"}),
+        ("stay.checked-out", {"booking": "b-1"}),
+    ]
+    for number, (type_, said) in enumerate(happened):
+        touchpoint = Touchpoint(f"e-{number}", "/hotel", type_, "mina", MARCH + number, said)
+        outcome = engine.step(state.get("mina"), touchpoint, touchpoint.time)
+        state["mina"] = outcome.profile
+        triggers += [trigger.encode(fired) for fired in outcome.triggers]
+        if outcome.decision is not None:
+            decisions.append(decision.encode(outcome.decision))
+    content = trigger.RetentionOffer(0.75, 40.0, "voucher", 15.0, "EUR")
+    data = trigger.TriggerData("stay-with-us", content, "act", 0.8, "m", "p")
+    triggers.append(
+        trigger.encode(trigger.Trigger("t", "retention-offer", "ann", MARCH, "e", MARCH + 1, data))
+    )
+    return triggers, decisions
+
+
+def test_triggers_and_decisions_are_as_described() -> None:
+    """Everything that a day at the hotel publishes holds to its schema: all families, issue and revoke."""
+    triggers, decisions = day_at_the_hotel()
+
+    contents = [json.loads(one)["data"]["content"] for one in triggers]
+    assert {(content["family"], content.get("action")) for content in contents} == {
+        ("room-key", "issue"),
+        ("room-key", "revoke"),
+        ("recovery-offer", "offer"),
+        ("recovery-offer", "escalate"),
+        ("suppression", "start"),
+        ("suppression", "end"),
+        ("retention-offer", None),
+    }
+    assert [errors("trigger", json.loads(one)) for one in triggers] == [[]] * len(triggers)
+    assert [errors("decision", json.loads(one)) for one in decisions] == [[]] * len(decisions)
+
+
+def test_schemas_refuse_what_subscribers_could_not_read() -> None:
+    """A trigger without an id, of an unknown family or with a time that is none, is found."""
+    good = json.loads(day_at_the_hotel()[0][0])
+
+    assert errors("trigger", {name: value for name, value in good.items() if name != "id"}) == [
+        "'id' is a required property"
+    ]
+    assert errors("trigger", {**good, "data": {**good["data"], "content": {"family": "spa"}}}) != []
+    assert errors("trigger", {**good, "subject": 17}) == ["17 is not of type 'string'"]
+
+
+def test_a_touchpoint_is_as_described() -> None:
+    """What `dangol data` and CSV files are made into is read as a touchpoint and holds to its schema."""
+    event = msgspec.json.encode(
+        TouchpointEvent(specversion="1.0", id="1", source="/s", type="t", subject="ann", data={"amount": 1.5})
+    )
+
+    assert decode(event, timestamp=MARCH).amount == 1.5
+    assert errors("touchpoint", json.loads(event)) == []
+    assert errors("touchpoint", {"specversion": "1.0"}) != []
+
+
+def test_a_profile_is_as_described() -> None:
+    """A profile with something in every field, and one with nothing, hold to the schema."""
+    full = json.loads(msgspec.json.encode(PROFILE))
+
+    assert sorted(full) == sorted(Profile.__struct_fields__)
+    assert errors("profile", full) == []
+    assert errors("profile", json.loads(msgspec.json.encode(profile.new_profile("ann")))) == []
+
+
+def test_the_shipped_playbook_is_as_described() -> None:
+    """The hotel's playbook holds to the schema that editors complete from; a misspelt field does not."""
+    playbook = msgspec.yaml.decode(DEFAULT_PLAYBOOK.read_bytes())
+
+    assert errors("playbook", playbook) == []
+    assert errors("playbook", {**playbook, "pleys": []}) == [
+        "Additional properties are not allowed ('pleys' was unexpected)"
+    ]
+
+
+def test_a_dead_letter_is_as_described() -> None:
+    """The headers that the worker sets are those that the schema names."""
+    origin = deadletter.Origin("cx.touchpoints.v1", 3, 17, MARCH, "dangol")
+    headers = header_values(
+        deadletter.headers_of([("app", b"x")], origin, "json-invalid", "no JSON", "decode")
+    )
+
+    assert headers["kafka_dlt-original-offset"] == 17
+    assert errors("dead-letter", {"key": None, "value": "{", "timestamp": MARCH, "headers": headers}) == []
+    del headers["app"]
+    assert sorted(headers) == sorted(json_schemas()["dead-letter"]["properties"]["headers"]["required"])
+
+
+def test_schemas_say_what_fields_mean() -> None:
+    """Every field of a published record has a description, taken from the type's docstring."""
+    for name in ("trigger", "decision", "profile"):
+        fields = json_schemas()[name]["properties"]
+        assert [field for field, about in fields.items() if not about.get("description")] == []
+
+
+def test_drift_is_named(tmp_path: Path) -> None:
+    """`dangol contracts --check` passes on what it wrote, and names the file that is not so any more."""
+
+    def contracts(*args: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, ["contracts", "--folder", str(tmp_path), *args])
+        return result.exit_code, result.stderr
+
+    written = contracts()
+    same = contracts("--check")
+    drifted = tmp_path / "trigger.schema.json"
+    drifted.write_bytes(drifted.read_bytes().replace(b'"string"', b'"integer"', 1))
+
+    assert (written, same) == ((0, ""), (0, ""))
+    assert contracts("--check") == (
+        1,
+        f"dangol: {drifted} is not what the types say; run `dangol contracts` and look at the change\n",
+    )
+
+
+def test_shipped_schemas_are_what_the_types_say() -> None:
+    """Nobody changed a type without its schema."""
+    assert CliRunner().invoke(main, ["contracts", "--check"]).exit_code == 0
+
+
+def test_profile_v1_is_written_and_read_as_ever() -> None:
+    """The bytes of version 1 decode into the same profile as on the day of its release."""
+    golden = (GOLDEN / "profile-v1.msgpack").read_bytes()
+
+    assert profile.decode(golden) == PROFILE
+    assert profile.encode(PROFILE) == golden
+
+
+@pytest.mark.parametrize("name", ["touchpoint", "trigger", "decision", "profile", "playbook", "dead-letter"])
+def test_each_contract_has_a_file(name: str) -> None:
+    """The schemas ship with the program."""
+    assert validator(name).schema["$id"] == f"{name}.schema.json"
+
+
+def test_the_model_of_the_command_line_is_the_default() -> None:
+    """`dangol model train` makes the version that the engine scores with."""
+    assert models.DEFAULT == DEFAULT_VERSION
