@@ -174,11 +174,13 @@ def test_hotel_that_is_not_in_the_playbook() -> None:
 
 def test_todays_booking_is_found_among_others() -> None:
     """Without a booking in its data an arrival is about today's stay in this hotel."""
-    later = {**STAY, "booking": "b0", "arrival": "2026-03-20", "departure": "2026-03-21"}
+    never_ended = {**STAY, "booking": "b0", "arrival": "2026-03-10", "departure": "2026-03-11"}
+    later = {**STAY, "booking": "b9", "arrival": "2026-03-20", "departure": "2026-03-21"}
     elsewhere = {**STAY, "booking": "a0", "property": "busan"}
     profile = after(
         [
             *checked(),
+            happened("booking.confirmed", NOON - 3, never_ended),
             happened("booking.confirmed", NOON - 2, later),
             happened("booking.confirmed", NOON - 1, elsewhere),
         ]
