@@ -43,6 +43,7 @@ def command(
     """
     import asyncio
     import contextlib
+    import signal
 
     import msgspec
     import uvloop
@@ -55,6 +56,8 @@ def command(
     from deploy.embedded import EmbeddedBroker
     from schemas.errors import DangolError
 
+    # Told to end, it ends as by Ctrl-C: worker and broker first, the cursor back.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     # With --json standard output is the machine's; people read along on the other one.
     console = Console(stderr=as_json, highlight=False)
     simulation = Simulation(seed, customers)
@@ -63,7 +66,7 @@ def command(
         address = bootstrap or stack.enter_context(EmbeddedBroker()).bootstrap
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         summary = runner.run(
-            run.run(address, free_port(), simulation, seconds, view, tidy=bootstrap is not None)
+            run.run(address, free_port(), simulation, seconds, view, embedded=bootstrap is None)
         )
     if as_json:
         click.echo(msgspec.json.encode(summary))

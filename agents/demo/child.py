@@ -33,7 +33,8 @@ PAUSE_SECONDS = 0.1
 """Pause between two questions whether it is ready."""
 
 # Its standard input ends when the demo is gone, however it went; then the worker's process group goes too.
-_WATCH = 'cat >/dev/null; kill -KILL -- "-$1" 2>/dev/null; sleep 0.2; rm -rf -- "$2"'
+# No `--` before the group: dash would take it for a process.
+_WATCH = 'cat >/dev/null; kill -KILL "-$1"; sleep 0.2; rm -rf -- "$2"'
 
 
 class WorkerProcess:
@@ -43,12 +44,16 @@ class WorkerProcess:
         bootstrap: the broker, `host:port`.
         prefix: first part of the names of its topics.
         port: a free port of 127.0.0.1 for its metrics.
+        idempotent: whether the broker knows idempotent producers.
     """
 
-    def __init__(self, bootstrap: str, prefix: str, port: int) -> None:
+    def __init__(self, bootstrap: str, prefix: str, port: int, *, idempotent: bool) -> None:
         self._arguments = [
             *("--clock", "event", "--bootstrap", bootstrap, "--prefix", prefix),
             *("--group", f"{prefix}.worker", "--metrics-port", str(port)),
+            # A group's first member waits half of it for others on the embedded broker; nobody else comes.
+            *("--session-timeout", "6"),
+            "--idempotence" if idempotent else "--no-idempotence",
         ]
         self._url = f"http://127.0.0.1:{port}"
         self._folder = Path()

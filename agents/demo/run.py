@@ -25,7 +25,7 @@ from agents.simulation.simulation import Simulation
 from schemas import profile
 from schemas.errors import BrokerError, DangolError
 from schemas.profile import Profile
-from schemas.timestamp import DAY
+from schemas.timestamp import DAY, MINUTE
 from schemas.topics import Topics
 from schemas.trigger import TriggerEvent
 
@@ -38,7 +38,7 @@ STALL_SECONDS = 30.0
 LISTEN_SECONDS = 0.25
 """Seconds between two looks at the worker's counters."""
 
-TICK_SECONDS = 0.002
+TICK_SECONDS = 0.005
 """Pause of the publisher between records that are due: far below the latencies that are measured."""
 
 BATCH_BYTES = 128 * 1024
@@ -56,7 +56,7 @@ _decode_trigger = msgspec.json.Decoder(TriggerEvent).decode
 
 
 async def run(
-    bootstrap: str, metrics_port: int, simulation: Simulation, seconds: float, view: View, *, tidy: bool
+    bootstrap: str, metrics_port: int, simulation: Simulation, seconds: float, view: View, *, embedded: bool
 ) -> Summary:
     """Live the simulated day on a broker.
 
@@ -66,7 +66,8 @@ async def run(
         simulation: what happens.
         seconds: how long the day takes.
         view: what shows it.
-        tidy: delete the demo's topics afterwards, because the broker goes on without us.
+        embedded: whether it is the embedded broker, which lacks idempotent producers and goes when we go;
+            on any other the demo's topics are deleted afterwards.
 
     Raises:
         BrokerError: the broker can't be reached, or failed.
@@ -76,14 +77,14 @@ async def run(
     topics = Topics(f"demo-{secrets.token_hex(3)}.cx")
     await admin.create(bootstrap, topics, PARTITIONS)
     try:
-        with WorkerProcess(bootstrap, topics.prefix, metrics_port) as worker:
+        with WorkerProcess(bootstrap, topics.prefix, metrics_port, idempotent=not embedded) as worker:
             return await _Demo(bootstrap, topics, worker, simulation, seconds, view).run()
     except KafkaError as error:
         raise BrokerError(
             f"the broker at {bootstrap} failed the demo: {error or type(error).__name__}"
         ) from error
     finally:
-        if tidy:
+        if not embedded:
             await _delete(bootstrap, topics)
 
 
@@ -170,7 +171,7 @@ class _Demo:
                 position += 1
             waiting = [future for future in waiting if not _is_delivered(future)]
             await asyncio.sleep(TICK_SECONDS)
-        tally.clock = DAY_START + DAY
+        tally.clock = DAY_START + DAY - MINUTE
         await asyncio.gather(*waiting)
 
     async def _send(self, record: Record) -> asyncio.Future[object]:
