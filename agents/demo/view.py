@@ -49,10 +49,10 @@ COLOURS = {
 }
 
 PURPOSES = {
-    "room-key": "on the phone when the guest arrives, gone after check-out",
+    "room-key": "on the phone at arrival, gone after check-out",
     "recovery-offer": "an apology right after the bad moment",
     "suppression": "no promotions for someone who is angry",
-    "retention-offer": "a reason to stay, before the customer is gone",
+    "retention-offer": "a reason to stay, before it is too late",
 }
 
 
@@ -143,7 +143,8 @@ class View:
 
     def final(self, summary: Summary) -> RenderableType:
         """The summary, as a screenful."""
-        rejected = ", ".join(f"{number} {reason}" for reason, number in summary.rejected.items())
+        reasons = sorted(summary.rejected.items(), key=lambda reason: (-reason[1], reason[0]))
+        rejected = ", ".join(f"{number} {reason}" for reason, number in reasons)
         verdict = (
             Text("✓ every touchpoint is accounted for, none was lost", style="bold green")
             if summary.zero_loss
@@ -155,9 +156,7 @@ class View:
         counts.add_column(ratio=1, style="dim")
         counts.add_row("touchpoints", f"{summary.published:,}", f"the day in {summary.seconds:g} s")
         counts.add_row("  applied", f"{summary.applied:,}", f"to {summary.profiles:,} profiles")
-        counts.add_row(
-            "  rejected", f"{sum(summary.rejected.values()):,}", f"to the dead letters: {rejected}"
-        )
+        counts.add_row("  rejected", f"{sum(summary.rejected.values()):,}", rejected)
         counts.add_row("  duplicates", f"{summary.duplicates:,}", "sent twice, counted once")
         counts.add_row(
             "re-keyed", f"{summary.rekeyed:,}", "came with no key or the wrong one, among the applied"
@@ -178,9 +177,13 @@ class View:
         sides = Table.grid(padding=(0, 4), expand=True)
         sides.add_column(ratio=1)
         sides.add_column(ratio=1)
-        risks = {f"{tenth / 10:.1f}": number for tenth, number in enumerate(summary.risk)}
-        sides.add_row(_bars("churn risk, from", risks, "red"), _bars("5A stage", summary.stages, "blue"))
-        return self._panel(Group(verdict, "", counts, "", triggers, "", sides))
+        # Fifths, so that both sides are as high.
+        risks = {
+            f"{low / 10:.1f}–{low / 10 + 0.2:.1f}": sum(summary.risk[low : low + 2])
+            for low in range(0, 10, 2)
+        }
+        sides.add_row(_bars("churn risk", risks, "red"), _bars("5A stage", summary.stages, "blue"))
+        return self._panel(Group(counts, "", triggers, "", sides, verdict))
 
     def _clock(self, tally: Tally) -> str:
         return f"{self._day}  {to_datetime(tally.clock):%H:%M} UTC"
