@@ -8,12 +8,34 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import orjson
 import structlog
 
-_QUIET = ("aiokafka", "faust", "mode", "kafka")
-"""Libraries whose errors dangol reports in its own words; they are heard at critical only."""
+_QUIET = ("aiokafka", "faust", "mode")
+"""Libraries whose troubles dangol tells in its own words; they are heard at critical only."""
+
+log = structlog.get_logger("dangol.broker")
+
+OUTAGE_SECONDS = 60.0
+"""How often an outage is told again while it lasts, in seconds."""
+
+
+class OutageNotice(logging.Handler):
+    """Turns the many lines that a client logs of an unreachable broker into one a minute."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._told = -OUTAGE_SECONDS
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of an outage, unless it was told of within the last minute."""
+        message = record.getMessage()
+        now = time.monotonic()
+        if "connect" in message.lower() and now - self._told >= OUTAGE_SECONDS:
+            self._told = now
+            log.warning("the broker does not answer, trying again", reason=message)
 
 
 def configure(*, json: bool | None = None, verbose: bool = False) -> None:
@@ -57,6 +79,11 @@ def configure(*, json: bool | None = None, verbose: bool = False) -> None:
     logging.getLogger("dangol").setLevel(logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
+    if not verbose:
+        client = logging.getLogger("aiokafka")
+        client.setLevel(logging.WARNING)
+        client.propagate = False
+        client.handlers = [OutageNotice()]
 
 
 def _dumps(event: object, **_: object) -> str:

@@ -22,6 +22,9 @@ READY_SECONDS = 60.0
 """How long a worker may take until it is ready: joining a group behind a killed member takes the
 session timeout, and a machine under test is slow."""
 
+Sent = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+"""A record to publish: key, value, headers."""
+
 IDLE_MS = 1500
 """How long a topic has to be silent to count as read to its end; records are there already."""
 
@@ -90,7 +93,9 @@ class Worker:
 
     def _get(self, path: str) -> str | None:
         lines = self.log().splitlines() if self._log.exists() else []
-        addresses = [line.split('"metrics":"')[1].split("/metrics")[0] for line in lines if '"metrics":"' in line]
+        addresses = [
+            line.split('"metrics":"')[1].split("/metrics")[0] for line in lines if '"metrics":"' in line
+        ]
         address = addresses[-1] if addresses else None
         if address is None:
             return None
@@ -134,14 +139,14 @@ async def _read_all(bootstrap: str, names: Iterable[str]) -> list[Any]:
 def publish(
     bootstrap: str,
     topic: str,
-    records: Iterable[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]],
+    records: Iterable[Sent],
     partitions: int,
 ) -> int:
     """Publish (key, value, headers) records in packed batches; how many."""
     return asyncio.run(_publish(bootstrap, topic, records, partitions))
 
 
-async def _publish(bootstrap: str, topic: str, records: Any, partitions: int) -> int:
+async def _publish(bootstrap: str, topic: str, records: Iterable[Sent], partitions: int) -> int:
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", max_batch_size=256 * 1024, max_request_size=2 * 1024 * 1024
     )

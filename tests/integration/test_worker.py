@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from schemas import profile as profiles
 from schemas.cloudevents import CONTENT_TYPE
 from schemas.topics import Topics
 from schemas.touchpoint import MAX_BYTES
-from tests.cluster import Worker, publish, read_all, wait_for
+from tests.cluster import Sent, Worker, publish, read_all, wait_for
 from tests.conftest import PARTITIONS
 
 TIME = "2026-03-14T09:30:00Z"
@@ -19,13 +20,20 @@ TIME = "2026-03-14T09:30:00Z"
 
 def touchpoint(id_: str, type_: str, customer: str, data: str = "{}", **more: str) -> bytes:
     """A touchpoint as CloudEvents structured JSON."""
-    fields = {"specversion": "1.0", "id": id_, "source": "/test", "type": type_, "subject": customer, "time": TIME}
+    fields = {
+        "specversion": "1.0",
+        "id": id_,
+        "source": "/test",
+        "type": type_,
+        "subject": customer,
+        "time": TIME,
+    }
     text = ",".join(f'"{name}":"{value}"' for name, value in (fields | more).items())
     return f'{{{text},"data":{data}}}'.encode()
 
 
 @pytest.fixture
-def worker(kafka: str, topics: Topics, tmp_path: Path):  # type: ignore[no-untyped-def]
+def worker(kafka: str, topics: Topics, tmp_path: Path) -> Iterator[Worker]:
     """A worker on the event clock, ready."""
     running = Worker(kafka, topics, tmp_path, "--clock", "event").start().wait_ready()
     yield running
@@ -53,9 +61,9 @@ def test_a_complaint_becomes_an_apology_and_holds_promotions_back(
     assert {b"ann"} == {r.key for r in (*triggers, *decisions, *stored)}
     assert {partition_of(b"ann", PARTITIONS)} == {r.partition for r in (*triggers, *decisions, *stored)}
     assert {(("content-type", CONTENT_TYPE),)} == {r.headers for r in (*triggers, *decisions)}
-    assert 1 == len(decisions)
+    assert len(decisions) == 1
     assert b'"causationid":"1"' in decisions[0].value
-    assert "ann" == profiles.decode(stored[0].value).customer
+    assert profiles.decode(stored[0].value).customer == "ann"
 
 
 BAD: list[tuple[str, bytes | None]] = [
@@ -84,8 +92,8 @@ def test_every_bad_record_is_kept_with_its_reason_and_the_rest_goes_on(
     kafka: str, topics: Topics, worker: Worker
 ) -> None:
     """Each kind of bad record stands on the dead-letter topic as it came; the good ones are applied."""
-    good = [(b"ann", touchpoint(f"good-{n}", "page.viewed", "ann"), []) for n in range(3)]
-    bad = [(b"ann", value, [("app", b"test")]) for _, value in BAD]
+    good: list[Sent] = [(b"ann", touchpoint(f"good-{n}", "page.viewed", "ann"), []) for n in range(3)]
+    bad: list[Sent] = [(b"ann", value, [("app", b"test")]) for _, value in BAD]
     publish(kafka, topics.touchpoints, [good[0], *bad, *good[1:]], PARTITIONS)
     wait_for(lambda: worker.metric("cx_events_applied_total") == 3, "the good ones", worker)
 
@@ -107,7 +115,7 @@ def test_a_record_under_another_key_is_published_once_more_under_the_right_one(
     kafka: str, topics: Topics, worker: Worker
 ) -> None:
     """A missing or wrong key never gives a profile a second writer."""
-    records: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = [
+    records: list[Sent] = [
         (None, touchpoint("1", "page.viewed", "ann"), []),
         (b"someone else", touchpoint("2", "page.viewed", "ann"), []),
         (b"ann", touchpoint("3", "page.viewed", "ann"), []),
@@ -117,36 +125,36 @@ def test_a_record_under_another_key_is_published_once_more_under_the_right_one(
 
     stored = read_all(kafka, topics.profiles)
 
-    assert 2 == worker.metric("cx_events_rekeyed_total")
+    assert worker.metric("cx_events_rekeyed_total") == 2
     assert {partition_of(b"ann", PARTITIONS)} == {record.partition for record in stored}
-    assert 3 == profiles.decode(stored[-1].value).touchpoints
+    assert profiles.decode(stored[-1].value).touchpoints == 3
 
 
 def test_the_same_touchpoint_twice_counts_once(kafka: str, topics: Topics, worker: Worker) -> None:
     """A repeated (source, id) is skipped and counted."""
-    same = (b"ann", touchpoint("1", "complaint.opened", "ann"), [])
+    same: Sent = (b"ann", touchpoint("1", "complaint.opened", "ann"), [])
     publish(kafka, topics.touchpoints, [same, same], PARTITIONS)
     wait_for(lambda: worker.metric("cx_events_duplicate_total") == 1, "the duplicate", worker)
 
-    assert 2 == len(read_all(kafka, *topics.triggers))
-    assert 1 == worker.metric("cx_events_applied_total")
+    assert len(read_all(kafka, *topics.triggers)) == 2
+    assert worker.metric("cx_events_applied_total") == 1
 
 
 def test_a_worker_told_to_stop_leaves_nothing_to_be_replayed(
     kafka: str, topics: Topics, worker: Worker, tmp_path: Path
 ) -> None:
     """After SIGTERM, exit code 0; the next worker starts where this one ended."""
-    records = [(b"c%d" % n, touchpoint(str(n), "page.viewed", f"c{n}"), []) for n in range(500)]
+    records: list[Sent] = [(b"c%d" % n, touchpoint(str(n), "page.viewed", f"c{n}"), []) for n in range(500)]
     publish(kafka, topics.touchpoints, records, PARTITIONS)
     wait_for(lambda: worker.metric("cx_events_applied_total") == 500, "all", worker)
 
-    assert 0 == worker.stop()
+    assert worker.stop() == 0
     follower = Worker(kafka, topics, tmp_path / "next", "--clock", "event").start().wait_ready()
     try:
         publish(kafka, topics.touchpoints, [(b"ann", touchpoint("x", "page.viewed", "ann"), [])], PARTITIONS)
         wait_for(lambda: follower.metric("cx_events_applied_total") == 1, "one more", follower)
-        assert 0 == follower.metric("cx_events_replayed_total")
-        assert 501 == follower.metric("cx_profiles")
+        assert follower.metric("cx_events_replayed_total") == 0
+        assert follower.metric("cx_profiles") == 501
     finally:
         follower.stop()
 
@@ -168,4 +176,4 @@ def test_profiles_are_recovered_from_the_changelog(
     finally:
         second.stop()
 
-    assert 2 == profiles.decode(read_all(kafka, topics.profiles)[-1].value).touchpoints
+    assert profiles.decode(read_all(kafka, topics.profiles)[-1].value).touchpoints == 2
