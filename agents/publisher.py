@@ -17,7 +17,7 @@ from aiokafka.errors import BrokerResponseError, KafkaError, KafkaTimeoutError
 
 from agents import topics as admin
 from agents.partitioner import partition_of
-from schemas.errors import BrokerError, TopicError
+from schemas.errors import BrokerError, DangolError, TopicError
 from schemas.topics import Topics
 
 LINGER_SECONDS = 0.02
@@ -34,6 +34,10 @@ MAX_WAITING = 64
 
 STALL_SECONDS = 30.0
 """How long an acknowledgement may take; a broker that restarts is back before, and what waited is sent."""
+
+
+CLOSE_SECONDS = 1.0
+"""How long closing may take after an error: what is not acknowledged by then was told already."""
 
 
 class Publisher:
@@ -70,20 +74,15 @@ class Publisher:
         topic = self._topics.touchpoints
         findings = await admin.inspect(self._bootstrap, self._topics)
         admin.refuse(self._bootstrap, [finding for finding in findings if finding.topic == topic])
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            client_id="dangol-publish",
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=REQUEST_BYTES,
-            request_timeout_ms=int(STALL_SECONDS * 1000),
-        )
         try:
-            await self._producer.start()
+            try:
+                self._producer = await self._started(idempotent=True)
+            except BrokerResponseError:
+                # A reduced broker, as the embedded one, gives producers no number. What a retry may then
+                # repeat is dropped by its id.
+                self._producer = await self._started(idempotent=False)
             self._partitions = len(await self._producer.partitions_for(topic))
         except (KafkaError, OSError) as error:
-            await self._producer.stop()
             raise self._failure(error) from None
         self._lingering = asyncio.create_task(self._linger())
         return self
@@ -93,15 +92,35 @@ class Publisher:
     ) -> None:
         assert self._lingering is not None
         self._lingering.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._lingering
         try:
             if error is None:
                 await self.flush()
+        except DangolError as failure:
+            error = failure
+            raise
         finally:
+            # What the lingering met, if anything, is what the error in hand is about as well.
+            await asyncio.gather(self._lingering, return_exceptions=True)
             # Without a broker the producer would wait for ever for what it still holds.
             with suppress(TimeoutError, KafkaError, OSError):
-                await asyncio.wait_for(self._producer.stop(), 1.0 if error else STALL_SECONDS)
+                await asyncio.wait_for(self._producer.stop(), CLOSE_SECONDS if error else STALL_SECONDS)
+
+    async def _started(self, *, idempotent: bool) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id="dangol-publish",
+            acks="all",
+            enable_idempotence=idempotent,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=REQUEST_BYTES,
+            request_timeout_ms=int(STALL_SECONDS * 1000),
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
 
     async def send(self, key: bytes | None, value: bytes) -> None:
         """Take a record; it is sent when its batch is full or has waited for `LINGER_SECONDS`.
@@ -160,6 +179,7 @@ class Publisher:
             )
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._failure(error) from None
+        future.add_done_callback(_note)
         self._waiting.append((future, count))
         await self._settle(MAX_WAITING)
 
@@ -180,8 +200,15 @@ class Publisher:
         if isinstance(error, TimeoutError | KafkaTimeoutError):
             silent = f"has not answered for {STALL_SECONDS:.0f} s"
             return BrokerError(f"the broker at {self._bootstrap} {silent}; {had}")
-        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        # aiokafka's errors name themselves.
+        reason = str(error).rstrip(".") or type(error).__name__
         if isinstance(error, BrokerResponseError) and not error.retriable:
             topic = self._topics.touchpoints
             return TopicError(f"the broker at {self._bootstrap} refuses records for {topic}: {reason}; {had}")
         return BrokerError(f"the broker at {self._bootstrap} failed: {reason}; {had}")
+
+
+def _note(future: asyncio.Future[Any]) -> None:
+    """Look at a failure, so that asyncio doesn't print those that came after the one that was told."""
+    if not future.cancelled():
+        future.exception()

@@ -16,9 +16,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from click.testing import CliRunner, Result
 
+from agents import publisher
 from agents.cli import main
 from agents.partitioner import partition_of
+from agents.topics import create
+from deploy.embedded import EmbeddedBroker
 from schemas import deadletter, decision, profile, trigger
+from schemas.errors import BrokerError
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream.engine import load_engine
@@ -257,3 +261,42 @@ def test_tail_goes_on_after_what_is_none_of_ours(kafka: str, complaint: Topics) 
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr.startswith(f"{topic} ")
     assert "@0: not one of dangol's: JSON is malformed" in result.stderr
+
+
+def test_the_embedded_broker_takes_them_too(embedded: EmbeddedBroker) -> None:
+    """A broker that knows no idempotent producers gets every touchpoint all the same."""
+    topics = Topics()
+    asyncio.run(create(embedded.bootstrap, topics, 2))
+
+    result = run(
+        "publish",
+        embedded.bootstrap,
+        topics,
+        "-",
+        "--json",
+        stdin=line("ann", "1") + b"\n" + line("bob", "2"),
+    )
+
+    assert (result.exit_code, json.loads(result.stdout)["published"]) == (0, 2)
+    assert {record.key for record in records_of(embedded.bootstrap, topics.touchpoints)} == {b"ann", b"bob"}
+
+
+def test_a_broker_that_goes_in_the_middle_is_one_line(
+    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the broker dies and stays away, publish gives up and says what was acknowledged."""
+    monkeypatch.setattr(publisher, "STALL_SECONDS", 3.0)
+    topics = Topics()
+    asyncio.run(create(embedded.bootstrap, topics, 2))
+
+    async def publish() -> int:
+        async with publisher.Publisher(embedded.bootstrap, topics) as sending:
+            await sending.send(b"ann", line("ann", "1"))
+            await sending.flush()
+            embedded.kill()
+            await sending.send(b"ann", line("ann", "2"))
+            await sending.flush()
+        return 0
+
+    with pytest.raises(BrokerError, match=r"^the broker at .* it had acknowledged 1 records$"):
+        asyncio.run(publish())
