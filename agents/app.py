@@ -60,9 +60,7 @@ class WorkerApp:
         self._recovery_began: float | None = None
         self.was_ready = False
         self.failure: Exception | None = None
-        self._outbox = Outbox(
-            settings.bootstrap, f"{settings.group}-outbox", metrics, idempotent=settings.idempotent
-        )
+        self._outbox = Outbox(settings.bootstrap, f"{settings.group}-outbox", metrics)
         self._store = _new_store(settings)
         self._profiles = Profiles(self._store, metrics)
         self._processor = TouchpointProcessor(

@@ -13,6 +13,7 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
   compiled stream never acks such a message, the pure-Python one does (streams.py, `__aiter__`).
 - `ConsumerThread._commit`: stock Faust crashes the whole app when a commit fails because the
   broker is away; the next commit carries the offset just as well.
+- `ConsumerThread._create_worker_consumer`, aiokafka's `_fetch_max_wait_ms`: Faust has no setting for it.
 - `Table._changelog_topic_name`, `Table._new_store`: to name the changelog, and for our store.
 """
 
@@ -34,11 +35,20 @@ from yarl import URL
 from agents.metrics import Metrics
 from agents.tables.store import ProfileStore
 
+FETCH_WAIT_MS = 20
+"""How long a broker may hold a fetch that finds nothing, in ms. Apache Kafka answers as soon as there
+is something; the embedded broker takes the whole time, and Faust's own setting of 1,500 ms with it."""
+
 log = structlog.get_logger("dangol.lane")
 
 
 class LaneThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, which survives a commit that fails."""
+    """Faust's consumer thread, which fetches without delay and survives a commit that fails."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        worker_consumer = super()._create_worker_consumer(transport)
+        worker_consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return worker_consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         assigned = self.assignment()

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from agents.metrics import Metrics
+from agents.producer import start_producer
 
 MAX_BATCH_BYTES = 256 * 1024
 """Largest Kafka batch: some 400 decisions; beyond it the gain is below 1 %."""
@@ -69,19 +70,11 @@ class Outbox:
         bootstrap: a broker's address, `host:port`.
         client_id: how the broker's logs call us.
         metrics: where retries are counted.
-        idempotent: whether the broker numbers our batches, so that its own retries repeat none.
     """
 
-    def __init__(self, bootstrap: str, client_id: str, metrics: Metrics, *, idempotent: bool = True) -> None:
-        self._options: dict[str, Any] = {
-            "bootstrap_servers": bootstrap,
-            "client_id": client_id,
-            "acks": "all",
-            "enable_idempotence": idempotent,
-            "max_batch_size": MAX_BATCH_BYTES,
-            "max_request_size": MAX_REQUEST_BYTES,
-            "request_timeout_ms": REQUEST_TIMEOUT_MS,
-        }
+    def __init__(self, bootstrap: str, client_id: str, metrics: Metrics) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
         self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
 
@@ -91,13 +84,13 @@ class Outbox:
         Raises:
             KafkaError: the broker can't be reached.
         """
-        producer = AIOKafkaProducer(**self._options)
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        self._producer = producer
+        self._producer = await start_producer(
+            self._bootstrap,
+            self._client_id,
+            max_batch_size=MAX_BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
 
     async def stop(self) -> None:
         """Send what is on its way, and disconnect."""

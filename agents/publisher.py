@@ -12,11 +12,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import BrokerResponseError, KafkaError, KafkaTimeoutError
 
 from agents import topics as admin
 from agents.partitioner import partition_of
+from agents.producer import start_producer
 from schemas.errors import BrokerError, DangolError, TopicError
 from schemas.topics import Topics
 
@@ -75,12 +75,13 @@ class Publisher:
         findings = await admin.inspect(self._bootstrap, self._topics)
         admin.refuse(self._bootstrap, [finding for finding in findings if finding.topic == topic])
         try:
-            try:
-                self._producer = await self._started(idempotent=True)
-            except BrokerResponseError:
-                # A reduced broker, as the embedded one, gives producers no number. What a retry may then
-                # repeat is dropped by its id.
-                self._producer = await self._started(idempotent=False)
+            self._producer = await start_producer(
+                self._bootstrap,
+                "dangol-publish",
+                max_batch_size=BATCH_BYTES,
+                max_request_size=REQUEST_BYTES,
+                request_timeout_ms=int(STALL_SECONDS * 1000),
+            )
             self._partitions = len(await self._producer.partitions_for(topic))
         except (KafkaError, OSError) as error:
             raise self._failure(error) from None
@@ -104,23 +105,6 @@ class Publisher:
             # Without a broker the producer would wait for ever for what it still holds.
             with suppress(TimeoutError, KafkaError, OSError):
                 await asyncio.wait_for(self._producer.stop(), CLOSE_SECONDS if error else STALL_SECONDS)
-
-    async def _started(self, *, idempotent: bool) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            client_id="dangol-publish",
-            acks="all",
-            enable_idempotence=idempotent,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=REQUEST_BYTES,
-            request_timeout_ms=int(STALL_SECONDS * 1000),
-        )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        return producer
 
     async def send(self, key: bytes | None, value: bytes) -> None:
         """Take a record; it is sent when its batch is full or has waited for `LINGER_SECONDS`.

@@ -31,7 +31,6 @@ class Settings:
         metrics_port: port of metrics and health; 0 picks a free one.
         session_timeout: seconds after which the broker gives a silent worker's partitions away.
         batch: records of a partition processed at once, at most.
-        idempotent: whether the producer is idempotent; off only for brokers that can't (the embedded one).
         instance: name for static membership, so that a restart causes no rebalance; None for none.
     """
 
@@ -47,5 +46,4 @@ class Settings:
     metrics_port: int = 9464
     session_timeout: float = 10.0
     batch: int = 500
-    idempotent: bool = True
     instance: str | None = None

@@ -56,13 +56,6 @@ from agents.cli import options
 @click.option(
     "--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Records at once."
 )
-@click.option(
-    "--idempotence/--no-idempotence",
-    "idempotent",
-    default=True,
-    show_default=True,
-    help="Off only for the embedded broker, which can't.",
-)
 @click.option("--instance", help="Name for static membership, the same after a restart.")
 @click.option(
     "--log", "log_format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True
@@ -81,7 +74,6 @@ def command(
     metrics_port: int,
     session_timeout: float,
     batch: int,
-    idempotent: bool,
     instance: str | None,
     log_format: str,
     verbose: bool,
@@ -117,7 +109,6 @@ def command(
         metrics_port=metrics_port,
         session_timeout=session_timeout,
         batch=batch,
-        idempotent=idempotent,
         instance=instance,
     )
     engine = load_engine(playbook, model)

@@ -44,16 +44,14 @@ class WorkerProcess:
         bootstrap: the broker, `host:port`.
         prefix: first part of the names of its topics.
         port: a free port of 127.0.0.1 for its metrics.
-        idempotent: whether the broker knows idempotent producers.
     """
 
-    def __init__(self, bootstrap: str, prefix: str, port: int, *, idempotent: bool) -> None:
+    def __init__(self, bootstrap: str, prefix: str, port: int) -> None:
         self._arguments = [
             *("--clock", "event", "--bootstrap", bootstrap, "--prefix", prefix),
             *("--group", f"{prefix}.worker", "--metrics-port", str(port)),
             # A group's first member waits half of it for others on the embedded broker; nobody else comes.
             *("--session-timeout", "6"),
-            "--idempotence" if idempotent else "--no-idempotence",
         ]
         self._url = f"http://127.0.0.1:{port}"
         self._folder = Path()

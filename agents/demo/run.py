@@ -77,7 +77,7 @@ async def run(
     topics = Topics(f"demo-{secrets.token_hex(3)}.cx")
     await admin.create(bootstrap, topics, PARTITIONS)
     try:
-        with WorkerProcess(bootstrap, topics.prefix, metrics_port, idempotent=not embedded) as worker:
+        with WorkerProcess(bootstrap, topics.prefix, metrics_port) as worker:
             return await _Demo(bootstrap, topics, worker, simulation, seconds, view).run()
     except KafkaError as error:
         raise BrokerError(

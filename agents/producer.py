@@ -1,0 +1,42 @@
+"""Producer: how dangol connects to publish, the same for the worker and the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownError
+
+log = structlog.get_logger("dangol.producer")
+
+
+async def start_producer(bootstrap: str, client_id: str, **options: Any) -> AIOKafkaProducer:
+    """A producer that is connected, waits for all replicas and, where the broker can, is idempotent.
+
+    The embedded broker gives producers no number and says so by an unknown error; what a retry may
+    then repeat is dropped by its id.
+
+    Args:
+        bootstrap: a broker's address, `host:port`.
+        client_id: how the broker's logs call us.
+        options: further options of aiokafka's producer.
+
+    Raises:
+        KafkaError: the broker can't be reached or refuses us.
+    """
+    common = {"bootstrap_servers": bootstrap, "client_id": client_id, "acks": "all", **options}
+    try:
+        return await _started(AIOKafkaProducer(enable_idempotence=True, **common))
+    except UnknownError:
+        log.info("this broker has no idempotent producers", broker=bootstrap)
+        return await _started(AIOKafkaProducer(**common))
+
+
+async def _started(producer: AIOKafkaProducer) -> AIOKafkaProducer:
+    try:
+        await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+    return producer

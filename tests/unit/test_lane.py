@@ -1,0 +1,130 @@
+"""Tripwires: what the fast lane takes from Faust's inside is still as it was taken.
+
+Each test fails when a new Faust changes something that agents/lane.py stands on; read that
+module's docstring before mending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from faust.stores import base
+from faust.tables import base as tables
+from faust.tables import recovery
+from faust.transport import consumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from agents.lane import LaneConsumer, LaneThread, _in_turn, is_compiled, use_lane
+
+
+def test_faust_is_the_one_that_was_read() -> None:
+    """The version is one whose inside was looked at."""
+    assert version("faust-streaming").split(".")[:2] == ["0", "15"]
+
+
+def test_the_compiled_parts_are_there() -> None:
+    """On this platform Faust comes with its compiled stream iterator."""
+    assert is_compiled()
+
+
+def test_records_are_fetched_as_before() -> None:
+    """`getmany` still gets records and active partitions from one call, and yields messages."""
+    source = inspect.getsource(consumer.Consumer.getmany)
+
+    assert list(inspect.signature(consumer.Consumer.getmany).parameters) == ["self", "timeout"]
+    assert "records, active_partitions = await self._wait_next_records(timeout)" in source
+    assert "self._buffered_partitions" in source
+    assert "await self.perform_seek()" in source
+
+
+def test_messages_are_made_as_before() -> None:
+    """A message is made of a partition and a record, and knows the generation it was read in."""
+    source = inspect.getsource(driver.Consumer._to_message)
+
+    assert list(inspect.signature(driver.Consumer._to_message).parameters) == ["self", "tp", "record"]
+    assert "generation_id=self.app.consumer_generation_id" in source
+
+
+def test_gaps_are_filled_as_before() -> None:
+    """A jump in offsets still becomes a gap, which acking the message behind it commits."""
+    source = inspect.getsource(consumer.Consumer._drain_messages)
+
+    assert "await self._add_gap(tp, r_offset + 1, offset)" in source
+    assert "await self.wait_first(" in source
+
+
+def test_acks_pass_the_consumer() -> None:
+    """An ack still ends in `Consumer.ack(message)`, where stale ones are refused."""
+    assert list(inspect.signature(consumer.Consumer.ack).parameters) == ["self", "message"]
+
+
+def test_the_thread_is_made_as_before() -> None:
+    """The consumer still makes its thread by a method of its own, and the thread commits by `_commit`."""
+    assert "AIOKafkaConsumerThread(self, loop=self.loop" in inspect.getsource(
+        driver.Consumer._new_consumer_thread
+    )
+    assert list(inspect.signature(driver.AIOKafkaConsumerThread._commit).parameters) == ["self", "offsets"]
+    assert "self.crash(exc)" in inspect.getsource(driver.AIOKafkaConsumerThread._commit)
+    assert issubclass(LaneThread, driver.AIOKafkaConsumerThread)
+
+
+def test_the_wait_of_a_fetch_is_where_it_was() -> None:
+    """Still, aiokafka takes the wait when it starts, from the attribute that the lane sets."""
+    assert "fetch_max_wait_ms=1500" in inspect.getsource(
+        driver.AIOKafkaConsumerThread._create_worker_consumer
+    )
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
+
+
+def test_tables_name_changelogs_and_make_stores_as_before() -> None:
+    """A table still asks itself for its changelog's name and its store."""
+    assert "self._changelog_topic_name()" in inspect.getsource(tables.Collection._new_changelog_topic)
+    assert "self._data = self._new_store()" in inspect.getsource(tables.Collection.data.fget)
+
+
+def test_recovery_hands_events_to_the_store() -> None:
+    """Recovery still begins at `persisted_offset` and writes by `apply_changelog_batch`."""
+    assert "table.persisted_offset(tp)" in inspect.getsource(recovery.Recovery._add)
+    assert "table.apply_changelog_batch(buf)" in inspect.getsource(recovery)
+    assert list(inspect.signature(base.Store.on_rebalance).parameters) == [
+        "self",
+        "assigned",
+        "revoked",
+        "newly_assigned",
+        "generation_id",
+    ]
+
+
+def test_the_transport_can_be_set() -> None:
+    """An app takes the lane's transport, whose consumer reads the named topics in runs."""
+
+    async def app_with_lane() -> Any:
+        app = faust.App("lane-test", broker="kafka://127.0.0.1:1", topic_disable_leader=True)
+        use_lane(app, "127.0.0.1:1", ["cx.touchpoints.v1"], 250)
+        return app.transport
+
+    transport = asyncio.run(app_with_lane())
+
+    assert issubclass(transport.Consumer, LaneConsumer)
+    assert transport.Consumer.run_topics == {"cx.touchpoints.v1"}
+    assert transport.Consumer.run_length == 250
+
+
+def test_a_full_partition_starves_no_other() -> None:
+    """Runs come one of each partition in turn; other topics come record by record."""
+    records = {TP("t", 0): [1, 2, 3, 4, 5], TP("t", 1): [6], TP("other", 0): [7, 8]}
+
+    assert _in_turn(records, frozenset({"t"}), 2) == [
+        (TP("t", 0), [1, 2]),
+        (TP("t", 1), [6]),
+        (TP("other", 0), [7]),
+        (TP("t", 0), [3, 4]),
+        (TP("other", 0), [8]),
+        (TP("t", 0), [5]),
+    ]
