@@ -56,6 +56,7 @@ class WorkerApp:
         self._metrics = metrics
         self._health = health
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._taking = False
         self._stopping = False
         self._recovery_began: float | None = None
         self.was_ready = False
@@ -112,9 +113,11 @@ class WorkerApp:
 
     async def stop(self) -> None:
         """Finish the run in hand, commit, leave the group."""
-        self._health.ready = False
+        self._health.ready = self._taking = False
         await self._finish_runs()
         self._stopping = True
+        for task in self._running.values():
+            task.cancel()
         await self.faust.stop()
         await self._outbox.stop()
 
@@ -131,15 +134,17 @@ class WorkerApp:
             partition = event.message.partition
             if (before := self._running.get(partition)) is not None:
                 await before
+            if not self._taking or event.message.generation_id != self.faust.consumer_generation_id:
+                # Read before a rebalance: it is read again, by us or by whoever has the partition then.
+                continue
             self._running[partition] = asyncio.create_task(self._take(event))
 
     async def _take(self, event: Any) -> None:
         message = event.message
-        generation = self.faust.consumer_generation_id
 
         def keep_trying() -> bool:
             self._health.progress()
-            return not self._stopping and self.faust.consumer_generation_id == generation
+            return not self._stopping and bool(message.generation_id == self.faust.consumer_generation_id)
 
         self._health.working += 1
         self._health.progress()
@@ -150,6 +155,7 @@ class WorkerApp:
             log.info("a run was left to the partition's next owner", partition=message.partition)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
             # State that can't be read or written, or a fault of ours: going on would lose updates.
+            self._taking = False
             self.failure = error
             await self.faust.crash(error)
         finally:
@@ -165,8 +171,10 @@ class WorkerApp:
                 log.warning("runs did not finish in time and are left to the next owner", runs=len(late))
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
-        self._health.ready = False
+        self._health.ready = self._taking = False
         await self._finish_runs()
+        # What is done is committed while the partitions are still ours, so that nobody takes it again.
+        await self.faust.consumer.commit()
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         self._profiles.forget()
@@ -182,7 +190,7 @@ class WorkerApp:
         self._metrics.partitions.set(len(assigned))
         seconds = 0.0 if self._recovery_began is None else time.monotonic() - self._recovery_began
         self._metrics.recovery_seconds.set(seconds)
-        self._health.ready = self.was_ready = True
+        self._taking = self._health.ready = self.was_ready = True
         log.info(
             "ready",
             partitions=sorted(assigned),

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from agents.metrics import Metrics, count_all
-from agents.outbox import Outbox, Record
+from agents.outbox import Abandoned, Outbox, Record
 from agents.settings import Clock
 from agents.tables.profiles import Profiles
 from schemas import cloudevents, deadletter, decision, profile, touchpoint, trigger
@@ -130,6 +130,10 @@ class TouchpointProcessor:
             offsets = await self._outbox.send(
                 [Record(changelog, partition, key, value, []) for key, value in stored.items()], keep_trying
             )
+            if not keep_trying():
+                # The partition may be someone else's by now. What stands on the changelog is right in any
+                # case: whoever takes the run again comes to the same.
+                raise Abandoned
             self._profiles.commit(partition, work.profiles, stored, offsets[changelog])
         self._count(work, run)
 
