@@ -52,12 +52,20 @@ def name_of(call: str, event: str | None) -> str:
 
 
 def amount_of(properties: dict[str, Any]) -> Any:
-    """The money that a call is about: Segment says `revenue`, then `total`, then `value`.
+    """The money that a call is about: `amount`, else Segment's `revenue`, `total` or `value`, or None.
+
+    The first two mean money whatever they hold, so that a mistake in them is found; `total` and
+    `value` are common words, and money only as numbers.
 
     >>> amount_of({"total": 20, "revenue": 18})
     18
+    >>> amount_of({"value": "sea view"})
     """
-    for name in ("amount", "revenue", "total", "value"):
+    for name in ("amount", "revenue"):
         if (amount := properties.get(name)) is not None:
+            return amount
+    for name in ("total", "value"):
+        amount = properties.get(name)
+        if amount.__class__ is float or amount.__class__ is int:
             return amount
     return None

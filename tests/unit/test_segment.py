@@ -45,8 +45,16 @@ def test_type_of_a_call(call: str, event: str | None, type_: str) -> None:
         ({"value": 1, "total": 2, "revenue": 3, "amount": 4}, 4),
         ({"revenue": 0, "total": 2}, 0),
         ({"revenue": None, "total": 2}, 2),
+        ({"value": 1.5}, 1.5),
+        ({"value": "sea view"}, None),
+        ({"value": "12"}, None),
+        ({"value": True}, None),
+        ({"value": {"amount": 1}}, None),
+        ({"total": "all of it", "value": 3}, 3),
+        ({"revenue": "12", "value": 3}, "12"),
+        ({"amount": "12", "revenue": 3}, "12"),
     ],
 )
-def test_amount_of_a_call(properties: dict[str, Any], amount: float | None) -> None:
-    """The name that says the most about money wins, and nothing is not zero."""
+def test_amount_of_a_call(properties: dict[str, Any], amount: object) -> None:
+    """The name that says the most about money wins; a mistake in it is passed on, to be refused."""
     assert amount_of(properties) == amount
