@@ -1,12 +1,13 @@
 """Playbook: the journey map and the plays as data, written in YAML by CX people.
 
-A mistake in it is refused at load with the path of the field: a play that could never fire,
+A mistake in it is refused at load with file, line and field: a play that could never fire,
 or would fire on anything, must not go live.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, get_args
@@ -14,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.errors import InputError
 from schemas.timestamp import DAY, HOUR, MINUTE, SECOND
+from schemas.yaml_source import YamlSource
 
 Stage = Literal["aware", "appeal", "ask", "act", "advocate"]
 """Kotler's five A's, in order (Kotler, Kartajaya, Setiawan: Marketing 4.0, 2017)."""
@@ -103,13 +104,16 @@ class RoomKeyPlay(
 ):
     """The room key is on the phone when the guest arrives; revoked when the stay ends.
 
+    It is revoked as well when another device is bound or the consent is withdrawn.
+
     Attributes:
         play: the play's name.
         touchpoints: the arrivals.
         revoked_by: touchpoints that end the booking.
         accuracy_m: largest error of the location that is trusted, in metres.
         consent: the purpose that the guest must have agreed to.
-        valid_for: how long the trigger may be acted on.
+        valid_for: how long the key may be put on the phone; it may be taken away for at least a day
+            after the day of departure.
     """
 
     play: Name
@@ -223,6 +227,8 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return f"{self.playbook}@{blake2b(content, digest_size=4).hexdigest()}"
 
 
+_PATH = re.compile(r" - at (`key` in )?`\$([^`]*)`")
+_STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"unknown field `([^`]+)`")
 _WORD = re.compile(r"Invalid (?:enum )?value '([^']+)'")
 _FAMILIES = [play.__struct_config__.tag for play in get_args(Play)]
@@ -236,31 +242,40 @@ def load(text: str, name: str) -> Playbook:
         name: where it came from, for the error.
 
     Raises:
-        InputError: what is wrong, in which field, and the nearest valid word.
+        InputError: what is wrong, at which line, in which field, and the nearest valid word.
     """
+    source = YamlSource(text, name)
     try:
-        content = msgspec.yaml.decode(text)
-    except msgspec.DecodeError as error:
-        raise InputError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
-    try:
-        playbook = msgspec.convert(content, Playbook)
+        playbook = msgspec.convert(source.content, Playbook)
     except msgspec.ValidationError as error:
-        message = _with_entry(str(error), content)
-        raise InputError(f"{name}: {message}{_hint(message)}") from None
-    _check(playbook, name)
+        message = str(error)
+        path = _path_of(message, source.content)
+        if "[...]" in message:
+            message = message.replace("[...]", f".{path[1]}")
+        raise source.error(f"{message}{_hint(message)}", *path) from None
+    _check(playbook, source)
     return playbook
 
 
-def _with_entry(message: str, content: dict[str, Any]) -> str:
-    """The message with the name of the entry where msgspec's path says `[...]`."""
-    for field, type_ in (("properties", Property), ("catalogue", TouchpointType)):
-        if f"`$.{field}[...]" in message:
-            for entry, value in content[field].items():
-                try:
-                    msgspec.convert(value, type_)
-                except msgspec.ValidationError:
-                    return message.replace("[...]", f".{entry}")
-    return message
+def _path_of(message: str, content: Any) -> list[str | int]:
+    """Where msgspec found the mistake, as keys and places in lists, with the field that it doesn't know."""
+    found = _PATH.search(message)
+    path: list[str | int] = []
+    for field, place in _STEP.findall(found[2] if found else ""):
+        if place == "...":
+            type_ = {"properties": Property, "catalogue": TouchpointType}[str(path[0])]
+            path.append(next(entry for entry, value in content[path[0]].items() if not _fits(value, type_)))
+        else:
+            path.append(field or int(place))
+    return [*path, unknown[1]] if (unknown := _FIELD.search(message)) else path
+
+
+def _fits(value: Any, type_: type) -> bool:
+    try:
+        msgspec.convert(value, type_)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _hint(message: str) -> str:
@@ -272,38 +287,56 @@ def _hint(message: str) -> str:
         known = {*get_args(Stage), *get_args(Effect), *_FAMILIES}
     else:
         return ""
-    near = get_close_matches(unknown[1], sorted(known), n=1)
-    return f" (did you mean `{near[0]}`?)" if near else ""
+    return _nearest(unknown[1], known)
 
 
-def _check(playbook: Playbook, name: str) -> None:
+def _check(playbook: Playbook, source: YamlSource) -> None:
     for id_, place in playbook.properties.items():
         try:
             ZoneInfo(place.zone)
         except (KeyError, ValueError, OSError):
-            raise InputError(f"{name}: properties.{id_}.zone: `{place.zone}` is no IANA time zone") from None
+            message = f"properties.{id_}.zone: `{place.zone}` is no IANA time zone"
+            raise source.error(message, "properties", id_, "zone") from None
     for type_, entry in playbook.catalogue.items():
         if entry.rating and entry.rating.worst == entry.rating.best:
-            raise InputError(f"{name}: catalogue.{type_}.rating: worst and best are the same answer")
-    names = [play.play for play in playbook.plays]
-    for play in playbook.plays:
-        if names.count(play.play) > 1:
-            raise InputError(f"{name}: two plays are called `{play.play}`: decisions could not be told apart")
-        if isinstance(play, RoomKeyPlay):
-            for type_ in (*play.touchpoints, *play.revoked_by):
-                _known(type_, playbook, f"{name}: play `{play.play}`")
-            if not play.touchpoints:
-                raise InputError(
-                    f"{name}: play `{play.play}`: `touchpoints` is empty, so it could never fire"
-                )
-        if isinstance(play, RetentionOfferPlay) and not play.leave < play.enter:
-            raise InputError(f"{name}: play `{play.play}`: `leave` must be below `enter`, or it flickers")
-        if isinstance(play, RecoveryOfferPlay | RetentionOfferPlay) and not play.offers:
-            raise InputError(f"{name}: play `{play.play}`: `offers` is empty, so it could never fire")
+            message = f"catalogue.{type_}.rating: worst and best are the same answer"
+            raise source.error(message, "catalogue", type_, "rating")
+    names: set[str] = set()
+    only: dict[type[Play], str] = {}
+    for number, play in enumerate(playbook.plays):
+        if play.play in names:
+            message = f"two plays are called `{play.play}`: decisions could not be told apart"
+            raise source.error(message, "plays", number, "play")
+        names.add(play.play)
+        if isinstance(play, RoomKeyPlay | RetentionOfferPlay) and type(play) in only:
+            # A profile has one state for them: the key that is live, the risk that was answered.
+            message = f"play `{play.play}` is of the same family as `{only[type(play)]}`: keep one of them"
+            raise source.error(message, "plays", number, "family")
+        only[type(play)] = play.play
+        for field, message in _mistakes(play, playbook.catalogue):
+            raise source.error(f"play `{play.play}`: {message}", "plays", number, *field)
 
 
-def _known(type_: str, playbook: Playbook, where: str) -> None:
-    if type_ not in playbook.catalogue:
-        near = get_close_matches(type_, list(playbook.catalogue), n=1)
-        hint = f" (did you mean `{near[0]}`?)" if near else ""
-        raise InputError(f"{where}: `{type_}` is not in the catalogue{hint}")
+def _mistakes(play: Play, catalogue: dict[str, TouchpointType]) -> Iterator[tuple[list[str | int], str]]:
+    """What is wrong with a play by itself: in which field, and what."""
+    if isinstance(play, RoomKeyPlay):
+        for field, types in (("touchpoints", play.touchpoints), ("revoked_by", play.revoked_by)):
+            for place, type_ in enumerate(types):
+                if type_ not in catalogue:
+                    yield [field, place], f"`{type_}` is not in the catalogue{_nearest(type_, catalogue)}"
+        if not play.touchpoints:
+            yield ["touchpoints"], "`touchpoints` is empty, so it could never fire"
+        if not play.revoked_by:
+            yield ["revoked_by"], "`revoked_by` is empty, so a key would outlive its stay"
+    elif isinstance(play, SuppressionPlay):
+        if all(entry.effect != "issue.opened" for entry in catalogue.values()):
+            yield ["family"], "nothing in the catalogue has effect `issue.opened`, so it could never fire"
+    elif not play.offers:
+        yield ["offers"], "`offers` is empty, so it could never fire"
+    elif isinstance(play, RetentionOfferPlay) and not play.leave < play.enter:
+        yield ["leave"], "`leave` must be below `enter`, or it flickers"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, sorted(known), n=1)
+    return f" (did you mean `{near[0]}`?)" if near else ""

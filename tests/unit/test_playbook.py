@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import pytest
@@ -84,7 +85,6 @@ def changed(old: str, new: str) -> str:
             "[booking.canceled,",
             "`booking.canceled` is not in the catalogue (did you mean `booking.cancelled`?)",
         ),
-        ("    consent: location\n", "", "missing required field `consent` - at `$.plays[0]`"),
         ("Asia/Seoul", "Asia/Seol", "properties.seoul.zone: `Asia/Seol` is no IANA time zone"),
         ("Asia/Seoul", "Asia", "properties.seoul.zone: `Asia` is no IANA time zone"),
         ("Asia/Seoul", "../../etc/passwd", "properties.seoul.zone: `../../etc/passwd` is no IANA time zone"),
@@ -96,6 +96,15 @@ def changed(old: str, new: str) -> str:
         ("play: stay-with-us", "play: make-it-right", "two plays are called `make-it-right`"),
         ("play: stay-with-us", "play: Stay!", "at `$.plays[3].play`"),
         ("touchpoints: [guest.arrived]", "touchpoints: []", "`touchpoints` is empty, so it could never fire"),
+        (
+            "revoked_by: [booking.cancelled, stay.checked-out]",
+            "revoked_by: []",
+            "play `key-at-the-door`: `revoked_by` is empty, so a key would outlive its stay",
+        ),
+        ("  busan: {zone", "  seoul: {zone", "not YAML: `seoul` stands here twice"),
+        ("{stage: appeal}", "{stage: appeal, stage: ask}", "not YAML: `stage` stands here twice"),
+        ("  email.opened:", "  ad.seen:", "not YAML: `ad.seen` stands here twice"),
+        ("    window: 30d", "    min_severity: 0.9", "not YAML: `min_severity` stands here twice"),
         ("valid_for: 15m", "valid_for: 15 minutes", "at `$.plays[0].valid_for`"),
         ("valid_for: 15m", "valid_for: 0m", "at `$.plays[0].valid_for`"),
         ("accuracy_m: 100", "accuracy_m: .inf", "at `$.plays[0].accuracy_m`"),
@@ -112,10 +121,11 @@ def changed(old: str, new: str) -> str:
     ],
 )
 def test_mistake_is_named(old: str, new: str, message: str) -> None:
-    """The message says which file, which field of which entry, and what was probably meant."""
+    """The message says which file and line, which field of which entry, and what was probably meant."""
     refused = refusal(changed(old, new))
+    line = HOTEL_YAML[: HOTEL_YAML.index(old)].count("\n") + 1
 
-    assert refused.startswith("my.yaml: ")
+    assert refused.startswith(f"my.yaml:{line}:")
     assert message in refused
     assert ("did you mean" in refused) == ("did you mean" in message)
 
@@ -132,32 +142,105 @@ def test_empty_offers(play: int) -> None:
     assert "`offers` is empty, so it could never fire" in refusal("  - play: ".join([head, *plays]))
 
 
+SMALL = """\
+playbook: small
+currency: EUR
+properties: {}
+catalogue:
+  spa.visited: {weight: 0.5}
+plays:
+"""
+"""Seven lines, the last one for a play."""
+
+RETENTION = (
+    "{play: %s, family: retention-offer, enter: 0.7, leave: 0.5, min_active_days: 1, cooldown: 1d, "
+    "offers: [{offer: tea, amount: 1}], valid_for: 1d}"
+)
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("plays", "message"),
     [
-        "a: b: c",
-        "[",
-        "\t",
-        '"',
-        "{? [a] : b}",
-        "a: 1\n---\nb: 2",
-        "\x00",
-        "*x",
-        '!!python/object/apply:os.system ["x"]',
+        (
+            "  - {play: hold, family: suppression, valid_for: 1d}",
+            "7:18: play `hold`: nothing in the catalogue has effect `issue.opened`, so it could never fire",
+        ),
+        (
+            f"  - {RETENTION % 'one'}\n  - {RETENTION % 'two'}",
+            "8:17: play `two` is of the same family as `one`: keep one of them",
+        ),
+        (
+            "  - play: hold\n    valid_for: 1d",
+            "7:5: Object missing required field `family` - at `$.plays[0]`",
+        ),
+        (
+            "  - family: suppression\n    play: hold",
+            "7:5: Object missing required field `valid_for` - at `$.plays[0]`",
+        ),
+        (
+            "  - family: suppression\n    play: hold\n    valid_for: 1d\n    valid-for: 2d",
+            "10:5: Object contains unknown field `valid-for` - at `$.plays[0]` (did you mean `valid_for`?)",
+        ),
+        ("  1", "6:1: Expected `array`, got `int` - at `$.plays`"),
+        ("  - a: 1\n    a: 1", "8:5: not YAML: `a` stands here twice"),
     ],
 )
-def test_not_yaml(text: str) -> None:
+def test_mistake_is_where_the_message_says(plays: str, message: str) -> None:
+    """Line and column are those of the field, or of the nearest thing that is there."""
+    assert refusal(SMALL + plays) == f"my.yaml:{message}"
+
+
+def test_two_room_key_plays() -> None:
+    """A booking has one live key, so two plays would take each other's keys away."""
+    head, plays = HOTEL_YAML.split("plays:\n")
+    play = plays.split("  - play: ")[1]
+    twice = f"{head}plays:\n  - play: {play}  - play: {play.replace('key-at-the-door', 'key-at-the-spa')}"
+
+    assert refusal(twice).endswith(
+        "play `key-at-the-spa` is of the same family as `key-at-the-door`: keep one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: b: c", ":1:5"),
+        ("[", ":1:2"),
+        ("\t", ":1:1"),
+        ('"', ":1:2"),
+        ("{? [a] : b}", ":1:4"),
+        ("a: 1\n---\nb: 2", ":2:1"),
+        ("\x00", ""),
+        ("*x", ":1:1"),
+        ('!!python/object/apply:os.system ["x"]', ":1:1"),
+        ("a: 2026-13-45", ""),
+        ("a: !!int x", ""),
+        ("a: !!bool x", ""),
+        ("a: !!timestamp x", ""),
+        ('a: !!int ""', ""),
+        ("[" * 2_000, ""),
+    ],
+)
+def test_not_yaml(text: str, place: str) -> None:
     """What can't be read as YAML is refused in one line; nothing in it is ever run."""
     refused = refusal(text)
 
-    assert refused.startswith("my.yaml: not YAML: ")
+    assert refused.startswith(f"my.yaml{place}: not YAML: ")
     assert len(refused.splitlines()) == 1
+
+
+def test_yaml_that_refers_to_itself() -> None:
+    """An anchor within itself, or one used a billion times over, ends in one line like any mistake."""
+    laughs = "a0: &a0 x\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+
+    assert refusal("plays: &a [*a]") == "my.yaml:1:8: Expected `object`, got `array` - at `$.plays[0]`"
+    assert refusal(laughs).startswith("my.yaml:1:1: Object contains unknown field `a0`")
 
 
 @pytest.mark.parametrize("text", ["", "1", "hotel", "[]", "plays: []"])
 def test_yaml_that_is_no_playbook(text: str) -> None:
     """YAML of another shape is refused by its shape."""
-    assert refusal(text).startswith("my.yaml: ")
+    assert refusal(text).startswith("my.yaml")
 
 
 @PROPERTY_TEST
@@ -170,7 +253,8 @@ def test_any_slip_of_the_hand(at: int, cut: int, put: str) -> None:
         message = str(refused)
     else:
         message = "my.yaml: loads"
-    assert message.startswith("my.yaml: ")
+    assert re.match(r"my\.yaml(:\d+:\d+)?: .", message)
+    assert len(message.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

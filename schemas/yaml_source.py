@@ -1,0 +1,80 @@
+"""YAML source: what a YAML file says, and at which line and column it says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from schemas.errors import InputError
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that refuses what PyYAML passes over: of two equal keys only the last would count."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        known: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in known:
+                problem = f"`{key.value}` stands here twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            known.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+class YamlSource:
+    r"""A YAML text that was read.
+
+    Args:
+        text: the YAML.
+        name: where it came from, for errors.
+
+    Attributes:
+        content: what it says.
+
+    Raises:
+        InputError: it is not YAML, or a mapping in it has a key twice.
+
+    >>> YamlSource("plays:\n  - play: welcome", "my.yaml").error("too long", "plays", 0, "play")
+    InputError('my.yaml:2:5: too long')
+    """
+
+    def __init__(self, text: str, name: str) -> None:
+        self._name = name
+        try:
+            loader = _Loader(text)
+            self._root = loader.get_single_node()
+            self.content: Any = None if self._root is None else loader.construct_document(self._root)
+        except yaml.MarkedYAMLError as error:
+            raise _error(name, error.problem_mark, f"not YAML: {error.problem}") from None
+        except (yaml.YAMLError, RecursionError, LookupError, ValueError, AttributeError) as error:
+            # What PyYAML raises for a value that is not of the type that its tag or form says.
+            raise _error(name, None, f"not YAML: {' '.join(str(error).split())}") from None
+
+    def error(self, message: str, *path: str | int) -> InputError:
+        """The error that says what is wrong and, by file, line and column, where.
+
+        Args:
+            message: what is wrong.
+            path: keys and places in lists, from the top; what isn't there is where it would be.
+        """
+        mark, node = None, self._root
+        for step in path:
+            found = next((pair for pair in _inside(node) if pair[0] == step), None)
+            if found is None:
+                break
+            _, mark, node = found
+        return _error(self._name, mark, message)
+
+
+def _inside(node: Any) -> list[tuple[str | int, yaml.Mark, yaml.Node]]:
+    """Each key or place that a node holds, with where it stands and what stands there."""
+    if isinstance(node, yaml.MappingNode):
+        return [(key.value, key.start_mark, value) for key, value in node.value]
+    if isinstance(node, yaml.SequenceNode):
+        return [(place, item.start_mark, item) for place, item in enumerate(node.value)]
+    return []
+
+
+def _error(name: str, mark: yaml.Mark | None, message: str) -> InputError:
+    return InputError(f"{name if mark is None else f'{name}:{mark.line + 1}:{mark.column + 1}'}: {message}")
