@@ -32,10 +32,14 @@ MAX_MOMENTS = 16
 """Good and bad moments kept, the newest: at 90 days of window, more than one a week."""
 
 MAX_BOOKINGS = 8
-"""Bookings kept, the newest by arrival: a guest with more at once is a travel agency."""
+"""Bookings kept; the first to go are those that are over, then the earliest, never one whose key
+is live. A guest with more at once is a travel agency."""
 
 MAX_ISSUES = 8
 """Open issues kept, the newest: whether there is one decides, not whether there are nine."""
+
+MAX_PURPOSES = 16
+"""Purposes of consent kept, those spoken of last: more than a privacy notice can explain."""
 
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of seven days."""
@@ -69,6 +73,18 @@ class Moment(msgspec.Struct, array_like=True, frozen=True, gc=False):
     touchpoint: str
 
 
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """A room key that is live.
+
+    Attributes:
+        trigger: id of the trigger that issued it.
+        device: the device that got it.
+    """
+
+    trigger: str
+    device: str
+
+
 class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A stay at a property.
 
@@ -79,7 +95,8 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         departure: last day, in the property's own calendar.
         status: `confirmed`, `in-house`, `cancelled` or `checked-out`.
         room: the room's number, once it is known.
-        key: id of the trigger that issued the room key that is live now.
+        key: the room key that is live now.
+        changed: time of the touchpoint that it stands as it is since, in ms.
     """
 
     id: str
@@ -88,7 +105,8 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     departure: date
     status: str = "confirmed"
     room: str | None = None
-    key: str | None = None
+    key: Key | None = None
+    changed: int = 0
 
 
 class Issue(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -105,6 +123,22 @@ class Issue(msgspec.Struct, array_like=True, frozen=True, gc=False):
     type: str
 
 
+class Consent(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """The latest word on a purpose that a customer was asked to agree to.
+
+    The later one is the greater one, and of two at the same time the withdrawal.
+
+    Attributes:
+        time: when it was said, in ms.
+        withdrawn: whether the customer took consent back; else it was granted.
+        purpose: the purpose.
+    """
+
+    time: int
+    withdrawn: bool
+    purpose: str
+
+
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     """The core profile of one customer.
 
@@ -117,7 +151,6 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         kinds: count and last time by type; at most `MAX_KINDS` and `OTHER_KIND`.
         decayed: touchpoints, each halved every 7, 28 and 90 days, valued as at `last_seen`.
         active_days: UTC days with a purchase (or what the catalogue calls activity).
-        first_active: time of the first activity, in ms.
         last_active: time of the latest activity, in ms.
         spent: money spent, in the shop's currency.
         last_amount: money of the latest activity.
@@ -127,12 +160,14 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         stage_since: when it was entered, in ms.
         moments: the experience ledger, oldest first; at most `MAX_MOMENTS`.
         issues: open issues, oldest first; at most `MAX_ISSUES`.
-        bookings: stays, oldest first; at most `MAX_BOOKINGS`.
+        bookings: stays, in order of arrival; at most `MAX_BOOKINGS`.
         device: the device that is bound to the customer, for keys.
-        consents: purposes that the customer has said yes to.
-        fired: when each play last fired, in ms, by the play's name; bounded by the playbook.
+        device_bound: when it was bound, in ms.
+        consents: the latest word on each purpose, oldest first; at most `MAX_PURPOSES`.
+        fired: when each play of the playbook last fired, in ms, by the play's name.
         risk: churn risk at the latest touchpoint, from 0 to 1.
-        at_risk: whether the retention threshold was crossed and not yet left again.
+        at_risk: whether the playbook's retention play answered a risk at or above its `enter`, by an
+            offer or by a reason to make none, and the risk was not below its `leave` since.
         seen: digests of the latest touchpoints, for deduplication (see stream/duplicates.py).
         applied: last applied offset, by source partition: at or below it is a replay.
     """
@@ -145,7 +180,6 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     kinds: dict[str, Kind] = {}
     decayed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     active_days: int = 0
-    first_active: int = 0
     last_active: int = 0
     spent: float = 0.0
     last_amount: float = 0.0
@@ -157,7 +191,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     issues: tuple[Issue, ...] = ()
     bookings: tuple[Booking, ...] = ()
     device: str | None = None
-    consents: tuple[str, ...] = ()
+    device_bound: int = 0
+    consents: tuple[Consent, ...] = ()
     fired: dict[str, int] = {}
     risk: float = 0.0
     at_risk: bool = False
@@ -205,6 +240,8 @@ def _upgrade(stored: bytes) -> Profile:
     fields = _version_of(stored)
     while (version := fields.get("version", VERSION)) != VERSION:
         if version not in _UPGRADES:
-            raise StateError(f"a stored profile has version {version}; this program knows up to {VERSION}: update it")
+            raise StateError(
+                f"a stored profile has version {version}; this program knows up to {VERSION}: update it"
+            )
         fields = _UPGRADES[version](fields)
     return msgspec.convert(fields, Profile)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from schemas.cloudevents import deterministic_id
-from schemas.decision import Candidate, Decision, DecisionData
+from schemas.decision import Decision, DecisionData
 from schemas.errors import InputError
 from schemas.playbook import Playbook, TouchpointType, load
 from schemas.profile import Profile, new_profile
@@ -63,6 +63,7 @@ class Engine:
         self.playbook_version = playbook.version
         self.model = model
         self._catalogue = playbook.catalogue
+        self._plays = frozenset(play.play for play in playbook.plays)
         self._predict = scorer.predict
         self._rules_for = PlayIndex(playbook).rules_for
 
@@ -80,6 +81,9 @@ class Engine:
         Raises:
             msgspec.ValidationError: the touchpoint's data lacks what its type needs.
         """
+        if touchpoint.time > now:
+            # By a clock that is ahead: it must not outrank what the customer says in the meantime.
+            touchpoint = msgspec.structs.replace(touchpoint, time=now)
         digest = duplicates.digest_of(touchpoint)
         if profile is None:
             profile = new_profile(touchpoint.customer)
@@ -89,7 +93,7 @@ class Engine:
         duplicates.remember(profile, digest, now)
         entry = self._catalogue.get(touchpoint.type, _UNKNOWN)
         recency.count(profile, touchpoint)
-        opened = closed = False
+        opened = closed = None
         if entry.effect is not None:
             opened, closed = _apply(profile, touchpoint, entry.effect)
         weight = experience.weight_of(touchpoint, entry)
@@ -99,7 +103,6 @@ class Engine:
         profile.risk = self._predict(features_of(profile, now))
 
         late = now - touchpoint.time > LATENESS
-        triggers: list[Trigger] = []
         context = Context(
             profile,
             touchpoint,
@@ -108,20 +111,18 @@ class Engine:
             weight,
             opened,
             closed,
-            self.playbook,
+            self._plays,
             self.playbook_version,
             self.model,
-            triggers,
+            [],
+            [],
         )
-        candidates = [
-            candidate
-            for rule in self._rules_for(touchpoint.type)
-            if (candidate := rule.decide(context)) is not None
-        ]
-        decision = self._decision(context, candidates) if candidates else None
-        return Outcome(profile, triggers, decision, late=late)
+        for rule in self._rules_for(touchpoint.type):
+            rule.decide(context)
+        decision = self._decision(context) if context.candidates else None
+        return Outcome(profile, context.triggers, decision, late=late)
 
-    def _decision(self, context: Context, candidates: list[Candidate]) -> Decision:
+    def _decision(self, context: Context) -> Decision:
         profile, touchpoint = context.profile, context.touchpoint
         return Decision(
             deterministic_id(profile.customer, touchpoint.source, touchpoint.id),
@@ -130,7 +131,7 @@ class Engine:
             touchpoint.id,
             DecisionData(
                 touchpoint.type,
-                tuple(candidates),
+                tuple(context.candidates),
                 profile.stage,
                 round(profile.risk, 6),
                 self.model,
@@ -140,14 +141,15 @@ class Engine:
         )
 
 
-def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[bool, bool]:
-    """What a touchpoint does to the profile; whether it opened an issue, and whether it closed one."""
+def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[str | None, str | None]:
+    """What a touchpoint does to the profile; the issue that it opened, and the one that it closed."""
     match effect:
         case "activity":
             recency.count_activity(profile, touchpoint)
         case "booking.confirmed":
-            recency.count_activity(profile, touchpoint)
-            stays.confirm(profile, touchpoint)
+            # A change of a booking is no further purchase.
+            if stays.confirm(profile, touchpoint):
+                recency.count_activity(profile, touchpoint)
         case "booking.cancelled":
             stays.set_status(profile, touchpoint, "cancelled")
         case "stay.checked-in":
@@ -155,16 +157,16 @@ def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[bool,
         case "stay.checked-out":
             stays.set_status(profile, touchpoint, "checked-out")
         case "issue.opened":
-            return issues.open_issue(profile, touchpoint), False
+            return issues.open_issue(profile, touchpoint), None
         case "issue.closed":
-            return False, issues.close_issue(profile, touchpoint)
+            return None, issues.close_issue(profile, touchpoint)
         case "device.bound":
             permissions.bind_device(profile, touchpoint)
         case "consent.granted":
             permissions.grant(profile, touchpoint)
         case "consent.withdrawn":
             permissions.withdraw(profile, touchpoint)
-    return False, False
+    return None, None
 
 
 def load_engine(playbook: Path | None = None, model: str | None = None) -> Engine:

@@ -14,36 +14,36 @@ class IssueData(msgspec.Struct, frozen=True):
     issue: Identifier | None = None
 
 
-def issue_of(touchpoint: Touchpoint) -> str:
-    """The issue that a touchpoint is about: what its data says, or else its own id.
+def open_issue(profile: Profile, touchpoint: Touchpoint) -> str | None:
+    """Enter an issue by the id that the data gives it, or else by the touchpoint's own.
+
+    Returns:
+        The issue's id; None if it is open already.
 
     Raises:
         msgspec.ValidationError: the data names the issue by something that is no id.
     """
-    return msgspec.convert(touchpoint.data, IssueData).issue or touchpoint.id
-
-
-def open_issue(profile: Profile, touchpoint: Touchpoint) -> bool:
-    """Enter an issue; False if it is open already.
-
-    Raises:
-        msgspec.ValidationError: as `issue_of`.
-    """
-    id_ = issue_of(touchpoint)
+    id_ = msgspec.convert(touchpoint.data, IssueData).issue or touchpoint.id
     if any(issue.id == id_ for issue in profile.issues):
-        return False
+        return None
     profile.issues = (*profile.issues[-(MAX_ISSUES - 1) :], Issue(id_, touchpoint.time, touchpoint.type))
-    return True
+    return id_
 
 
-def close_issue(profile: Profile, touchpoint: Touchpoint) -> bool:
-    """Strike an issue off; False if it was not open.
+def close_issue(profile: Profile, touchpoint: Touchpoint) -> str | None:
+    """Strike off the issue that the data names, or else the only one that is open.
+
+    Returns:
+        The issue's id; None if it was not open, or several are and none is named.
 
     Raises:
-        msgspec.ValidationError: as `issue_of`.
+        msgspec.ValidationError: the data names the issue by something that is no id.
     """
-    id_ = issue_of(touchpoint)
+    id_ = msgspec.convert(touchpoint.data, IssueData).issue
+    if id_ is None and len(profile.issues) == 1:
+        id_ = profile.issues[0].id
     left = tuple(issue for issue in profile.issues if issue.id != id_)
-    closed = len(left) < len(profile.issues)
+    if len(left) == len(profile.issues):
+        return None
     profile.issues = left
-    return closed
+    return id_

@@ -1,14 +1,14 @@
-"""Permissions: the device that is bound to a customer, and the purposes agreed to."""
+"""Permissions: the device that is bound to a customer, and the purposes agreed to.
+
+When it was said decides, not when it arrived: an old word that comes late changes nothing.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
-from schemas.profile import Profile
+from schemas.profile import MAX_PURPOSES, Consent, Profile
 from schemas.touchpoint import Identifier, Touchpoint
-
-MAX_PURPOSES = 16
-"""Purposes kept: more than a privacy notice can explain."""
 
 
 class DeviceData(msgspec.Struct, frozen=True):
@@ -24,12 +24,14 @@ class ConsentData(msgspec.Struct, frozen=True):
 
 
 def bind_device(profile: Profile, touchpoint: Touchpoint) -> None:
-    """Bind a device in place of the one before.
+    """Bind a device in place of the one before, unless that one was bound later.
 
     Raises:
         msgspec.ValidationError: the data names no device.
     """
-    profile.device = msgspec.convert(touchpoint.data, DeviceData).device
+    device = msgspec.convert(touchpoint.data, DeviceData).device
+    if touchpoint.time >= profile.device_bound:
+        profile.device, profile.device_bound = device, touchpoint.time
 
 
 def grant(profile: Profile, touchpoint: Touchpoint) -> None:
@@ -38,15 +40,27 @@ def grant(profile: Profile, touchpoint: Touchpoint) -> None:
     Raises:
         msgspec.ValidationError: the data names no purpose.
     """
-    purpose = msgspec.convert(touchpoint.data, ConsentData).purpose
-    profile.consents = (*(p for p in profile.consents if p != purpose), purpose)[-MAX_PURPOSES:]
+    _note(profile, touchpoint, withdrawn=False)
 
 
 def withdraw(profile: Profile, touchpoint: Touchpoint) -> None:
-    """Note that the customer no longer agrees to a purpose; it holds from this touchpoint on.
+    """Note that the customer no longer agrees to a purpose, though it be granted at the same time.
 
     Raises:
         msgspec.ValidationError: the data names no purpose.
     """
+    _note(profile, touchpoint, withdrawn=True)
+
+
+def agreed(profile: Profile, purpose: str) -> bool:
+    """Whether the latest word on a purpose is that the customer agrees; no word is no."""
+    return any(consent.purpose == purpose and not consent.withdrawn for consent in profile.consents)
+
+
+def _note(profile: Profile, touchpoint: Touchpoint, *, withdrawn: bool) -> None:
     purpose = msgspec.convert(touchpoint.data, ConsentData).purpose
-    profile.consents = tuple(p for p in profile.consents if p != purpose)
+    latest = {consent.purpose: consent for consent in profile.consents}
+    said = Consent(touchpoint.time, withdrawn, purpose)
+    latest[purpose] = max(latest.get(purpose, said), said)
+    # The oldest words go, and no older one comes in: whoever's withdrawal is forgotten stays withdrawn.
+    profile.consents = tuple(sorted(latest.values())[-MAX_PURPOSES:])

@@ -58,7 +58,7 @@ def count_activity(profile: Profile, touchpoint: Touchpoint) -> None:
     profile.spent += amount
     if profile.active_days == 0:
         profile.active_days = 1
-        profile.first_active = profile.last_active = time
+        profile.last_active = time
         profile.last_amount = amount
         return
     gap = time // DAY - profile.last_active // DAY
@@ -70,5 +70,3 @@ def count_activity(profile: Profile, touchpoint: Touchpoint) -> None:
     if time >= profile.last_active:
         profile.last_active = time
         profile.last_amount = amount
-    else:
-        profile.first_active = min(profile.first_active, time)

@@ -1,4 +1,7 @@
-"""Stays: the bookings on a profile, from confirmation to check-out."""
+"""Stays: the bookings on a profile, from confirmation to check-out.
+
+When it happened decides, not when it arrived: an old word that comes late changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ import msgspec
 
 from schemas.profile import MAX_BOOKINGS, Booking, Profile
 from schemas.touchpoint import Identifier, Touchpoint
+
+OVER = ("cancelled", "checked-out")
+"""Statuses of a booking that has ended."""
 
 
 class BookingData(msgspec.Struct, frozen=True):
@@ -28,8 +34,8 @@ class BookingData(msgspec.Struct, frozen=True):
     room: Identifier | None = None
 
 
-def confirm(profile: Profile, touchpoint: Touchpoint) -> None:
-    """Enter a booking, or change the one with the same id.
+def confirm(profile: Profile, touchpoint: Touchpoint) -> bool:
+    """Enter a booking, or change the one with the same id; whether it is a new one.
 
     Raises:
         msgspec.ValidationError: the data lacks what a booking needs, or the stay ends before it begins.
@@ -37,6 +43,8 @@ def confirm(profile: Profile, touchpoint: Touchpoint) -> None:
     data = msgspec.convert(touchpoint.data, BookingData)
     old = find(profile, data.booking)
     if old is not None:
+        if _is_outdated(touchpoint, "confirmed", old):
+            return False
         booking = msgspec.structs.replace(
             old,
             property=data.property or old.property,
@@ -44,28 +52,45 @@ def confirm(profile: Profile, touchpoint: Touchpoint) -> None:
             departure=data.departure or old.departure,
             room=data.room or old.room,
             status=old.status if old.status == "in-house" else "confirmed",
+            changed=touchpoint.time,
         )
     else:
         if data.property is None or data.arrival is None or data.departure is None:
             raise msgspec.ValidationError(
                 "a booking needs `property`, `arrival` and `departure` - at `$.data`"
             )
-        booking = Booking(data.booking, data.property, data.arrival, data.departure, room=data.room)
+        booking = Booking(
+            data.booking,
+            data.property,
+            data.arrival,
+            data.departure,
+            room=data.room,
+            changed=touchpoint.time,
+        )
     if booking.departure < booking.arrival:
         raise msgspec.ValidationError("`departure` is before `arrival` - at `$.data`")
     put(profile, booking)
+    return old is None
 
 
 def set_status(profile: Profile, touchpoint: Touchpoint, status: str) -> None:
-    """Set the status of the booking that a touchpoint names; of none if it is not known.
+    """Set the status of the booking that a touchpoint names, if it is known and nothing newer is.
 
     Raises:
         msgspec.ValidationError: the data names no booking.
     """
     data = msgspec.convert(touchpoint.data, BookingData)
     booking = find(profile, data.booking)
-    if booking is not None:
-        put(profile, msgspec.structs.replace(booking, status=status, room=data.room or booking.room))
+    if booking is not None and not _is_outdated(touchpoint, status, booking):
+        room = data.room or booking.room
+        put(profile, msgspec.structs.replace(booking, status=status, room=room, changed=touchpoint.time))
+
+
+def _is_outdated(touchpoint: Touchpoint, status: str, booking: Booking) -> bool:
+    """Whether a touchpoint's status is older than the booking's; of two at once the ending one holds."""
+    if touchpoint.time == booking.changed:
+        return booking.status in OVER and status not in OVER
+    return touchpoint.time < booking.changed
 
 
 def find(profile: Profile, id_: str) -> Booking | None:
@@ -84,5 +109,4 @@ def put(profile: Profile, booking: Booking) -> None:
 
 def _worth_keeping(booking: Booking) -> tuple[bool, bool, date, str]:
     """Least for stays that are over; most for one whose key is live, for it must be revoked."""
-    over = booking.status in ("cancelled", "checked-out")
-    return booking.key is not None, not over, booking.arrival, booking.id
+    return booking.key is not None, booking.status not in OVER, booking.arrival, booking.id

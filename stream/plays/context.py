@@ -6,7 +6,6 @@ import msgspec
 
 from schemas.cloudevents import deterministic_id
 from schemas.decision import Candidate
-from schemas.playbook import Playbook
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Content, Trigger, TriggerData
@@ -24,12 +23,13 @@ class Context(msgspec.Struct, gc=False):
         now: time of the decision, in ms.
         late: whether the touchpoint is too old for anything to be done about it.
         weight: how good or bad a moment it was, −1 to 1.
-        opened: whether it opened an issue that was not open.
-        closed: whether it closed an issue that was open.
-        playbook: the playbook that decides.
+        opened: id of the issue that it opened, if it opened one that was not open.
+        closed: id of the issue that it closed, if it closed one that was open.
+        plays: names of all plays of the playbook that decides.
         playbook_version: its version.
         model: version of the model that scored the risk.
         triggers: what has fired so far on this touchpoint.
+        candidates: every play considered so far on this touchpoint, and what became of it.
     """
 
     profile: Profile
@@ -37,16 +37,26 @@ class Context(msgspec.Struct, gc=False):
     now: int
     late: bool
     weight: float
-    opened: bool
-    closed: bool
-    playbook: Playbook
+    opened: str | None
+    closed: str | None
+    plays: frozenset[str]
     playbook_version: str
     model: str
     triggers: list[Trigger]
+    candidates: list[Candidate]
 
-    def fire(
-        self, play: str, family: str, content: Content, valid_for: int, correlation: str | None
-    ) -> Candidate:
+    def hold(self, play: str, family: str, reason: str, failed: tuple[str, ...] = ()) -> None:
+        """Say that a play did not fire though its condition held.
+
+        Args:
+            play: the play's name.
+            family: its trigger family.
+            reason: the code of what held it back.
+            failed: the gates that did not hold.
+        """
+        self.candidates.append(Candidate(play, family, reason, failed))
+
+    def fire(self, play: str, family: str, content: Content, valid_for: int, correlation: str | None) -> str:
         """Make the trigger, note on the profile that the play fired, and say so.
 
         Args:
@@ -55,6 +65,9 @@ class Context(msgspec.Struct, gc=False):
             content: what is to be done.
             valid_for: how long from now it may be acted on, in ms.
             correlation: what it belongs to.
+
+        Returns:
+            The trigger's id.
         """
         profile, touchpoint = self.profile, self.touchpoint
         id_ = deterministic_id(
@@ -75,8 +88,11 @@ class Context(msgspec.Struct, gc=False):
                 correlation or touchpoint.correlation,
             )
         )
-        profile.fired = {**profile.fired, play: self.now}
-        return Candidate(play, family, FIRED, trigger=id_)
+        # Plays that the playbook has no more are forgotten here, or state would grow by each revision.
+        kept = {name: at for name, at in profile.fired.items() if name in self.plays}
+        profile.fired = {**kept, play: self.now}
+        self.candidates.append(Candidate(play, family, FIRED, trigger=id_))
+        return id_
 
     def cooling(self, play: str, cooldown: int) -> bool:
         """Whether the play fired within `cooldown` ms before now."""

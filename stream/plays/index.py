@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from schemas.decision import Candidate
 from schemas.playbook import Playbook, RecoveryOfferPlay, RetentionOfferPlay, RoomKeyPlay, SuppressionPlay
 from stream.plays.context import Context
 from stream.plays.recovery_offer import RecoveryOfferRule
@@ -28,8 +27,8 @@ class Rule(Protocol):
         """The touchpoint types it looks at; None for all."""
         ...
 
-    def decide(self, context: Context) -> Candidate | None:
-        """The candidate for a touchpoint, or None where the play's condition does not hold."""
+    def decide(self, context: Context) -> None:
+        """Fire or hold what the touchpoint is a candidate for; nothing where no condition holds."""
         ...
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.decision import Candidate
 from schemas.playbook import Offer, Playbook, RecoveryOfferPlay, millis_of
 from schemas.trigger import RecoveryOffer
 from stream import experience
-from stream.issues import issue_of
 from stream.plays.context import LATE, Context
 
 FAMILY = "recovery-offer"
@@ -42,22 +40,25 @@ class RecoveryOfferRule:
         self._offers = play.offers
         self._currency = playbook.currency
 
-    def decide(self, context: Context) -> Candidate | None:
-        """The candidate for this touchpoint, or None where the moment was not bad enough."""
+    def decide(self, context: Context) -> None:
+        """Fire or hold where the moment was bad enough."""
         severity = -context.weight
         if severity < self._severity:
-            return None
+            return
         if context.late:
-            return Candidate(self.play, FAMILY, LATE)
+            context.hold(self.play, FAMILY, LATE)
+            return
         profile = context.profile
         bad = experience.bad_moments(profile, context.now - self._window, self._severity)
         # A person calls as well when an offer has just gone out: that one did not help.
         escalate = bad >= 2
         if not escalate and context.cooling(self.play, self._cooldown):
-            return Candidate(self.play, FAMILY, "cooldown")
+            context.hold(self.play, FAMILY, "cooldown")
+            return
         offer = choose(self._offers, severity, profile.spent)
         if offer is None:
-            return Candidate(self.play, FAMILY, "no-offer")
+            context.hold(self.play, FAMILY, "no-offer")
+            return
         content = RecoveryOffer(
             "escalate" if escalate else "offer",
             context.touchpoint.type,
@@ -67,5 +68,4 @@ class RecoveryOfferRule:
             offer.amount,
             self._currency,
         )
-        issue = issue_of(context.touchpoint) if context.opened else None
-        return context.fire(self.play, FAMILY, content, self._valid_for, issue)
+        context.fire(self.play, FAMILY, content, self._valid_for, context.opened)

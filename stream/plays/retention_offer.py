@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from schemas.decision import Candidate
 from schemas.playbook import Playbook, RetentionOfferPlay, millis_of
 from schemas.timestamp import DAY
 from schemas.trigger import RetentionOffer
@@ -31,25 +30,28 @@ class RetentionOfferRule:
         self._offers = play.offers
         self._currency = playbook.currency
 
-    def decide(self, context: Context) -> Candidate | None:
-        """The candidate for this touchpoint, or None where the risk is not past the threshold."""
+    def decide(self, context: Context) -> None:
+        """Fire or hold where the risk is past the threshold."""
         profile = context.profile
         risk = profile.risk
         if profile.at_risk:
             if risk < self._leave:
                 profile.at_risk = False
-            return None
+            return
         if risk < self._enter or profile.active_days < self._min_active_days:
-            return None
+            return
         if context.late or profile.issues:
             # Stays a candidate: once the issue is closed, the next touchpoint decides anew.
-            return Candidate(self.play, FAMILY, LATE if context.late else "suppressed")
+            context.hold(self.play, FAMILY, LATE if context.late else "suppressed")
+            return
         profile.at_risk = True
         if context.cooling(self.play, self._cooldown):
-            return Candidate(self.play, FAMILY, "cooldown")
+            context.hold(self.play, FAMILY, "cooldown")
+            return
         offer = choose(self._offers, 1.0, profile.spent)
         if offer is None:
-            return Candidate(self.play, FAMILY, "no-offer")
+            context.hold(self.play, FAMILY, "no-offer")
+            return
         content = RetentionOffer(
             self._enter,
             round((context.now - profile.last_active) / DAY, 3),
@@ -57,4 +59,4 @@ class RetentionOfferRule:
             offer.amount,
             self._currency,
         )
-        return context.fire(self.play, FAMILY, content, self._valid_for, None)
+        context.fire(self.play, FAMILY, content, self._valid_for, None)

@@ -6,24 +6,32 @@ counts as not holding.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.decision import Candidate
 from schemas.playbook import Playbook, RoomKeyPlay, millis_of
-from schemas.profile import Booking
-from schemas.timestamp import to_datetime
+from schemas.profile import Booking, Key
+from schemas.timestamp import DAY, to_datetime, to_millis
 from schemas.trigger import RoomKey
-from stream import stays
+from stream import permissions, stays
 from stream.plays.context import LATE, Context
 
 FAMILY = "room-key"
 
+ENDS = ("booking.cancelled", "stay.checked-out")
+"""Effects that end a stay."""
+
+PERMITS = ("device.bound", "consent.withdrawn")
+"""Effects by which a guest may lose what a live key was given for."""
+
+LAST_DAY = date(2099, 12, 31)
+"""Departures after it count as on it: no touchpoint is later, and the calendar itself ends in 9999."""
+
 
 class RoomKeyRule:
-    """Decides on arrivals and on the ends of stays.
+    """Decides on arrivals, on the ends of stays, and where a permission ends while a key is live.
 
     The gates, in order: `booking` (a confirmed booking of this guest), `property` (it is for
     this hotel), `day` (today is between arrival and departure, in the hotel's time zone),
@@ -33,51 +41,70 @@ class RoomKeyRule:
 
     def __init__(self, play: RoomKeyPlay, playbook: Playbook) -> None:
         self.play = play.play
-        self.types = (*play.touchpoints, *play.revoked_by)
+        effects = {type_: entry.effect for type_, entry in playbook.catalogue.items()}
+        permits = (type_ for type_, effect in effects.items() if effect in PERMITS)
+        self.types = (*play.touchpoints, *play.revoked_by, *permits)
         self._arrivals = frozenset(play.touchpoints)
-        self._zones = {id_: ZoneInfo(place.zone) for id_, place in playbook.properties.items()}
+        self._revoked_by = frozenset(play.revoked_by)
+        self._ends = frozenset(type_ for type_ in play.revoked_by if effects.get(type_) in ENDS)
+        self._zones: dict[str, tzinfo] = {
+            id_: ZoneInfo(place.zone) for id_, place in playbook.properties.items()
+        }
         self._accuracy = play.accuracy_m
         self._consent = play.consent
         self._valid_for = millis_of(play.valid_for)
 
-    def decide(self, context: Context) -> Candidate | None:
-        """The candidate for this touchpoint, or None where it is none of ours."""
+    def decide(self, context: Context) -> None:
+        """Revoke each live key that must not open any more; on an arrival, issue or hold one."""
+        for booking in context.profile.bookings:
+            if booking.key is not None and self._has_ended(context, booking, booking.key):
+                self._revoke(context, booking, booking.key)
         if context.touchpoint.type in self._arrivals:
-            return self._issue(context)
-        return self._revoke(context)
+            self._issue(context)
 
-    def _issue(self, context: Context) -> Candidate:
-        booking = self._booking(context)
+    def _issue(self, context: Context) -> None:
+        booking, device = self._booking(context), context.profile.device
         failed = self._failed_gates(context, booking)
-        if failed or booking is None:
-            return Candidate(self.play, FAMILY, failed[0], failed)
+        if failed or booking is None or device is None:
+            context.hold(self.play, FAMILY, failed[0], failed)
+            return
         if context.late:
-            return Candidate(self.play, FAMILY, LATE)
-        content = RoomKey(
-            "issue", booking.id, booking.property, context.profile.device, booking.departure, booking.room
-        )
-        candidate = context.fire(self.play, FAMILY, content, self._valid_for, booking.id)
-        stays.put(context.profile, msgspec.structs.replace(booking, key=candidate.trigger))
-        return candidate
+            context.hold(self.play, FAMILY, LATE)
+            return
+        content = RoomKey("issue", booking.id, booking.property, device, booking.departure, booking.room)
+        trigger = context.fire(self.play, FAMILY, content, self._valid_for, booking.id)
+        stays.put(context.profile, msgspec.structs.replace(booking, key=Key(trigger, device)))
 
-    def _revoke(self, context: Context) -> Candidate | None:
-        named = context.touchpoint.data.get("booking")
-        booking = stays.find(context.profile, named) if isinstance(named, str) else None
-        if booking is None or booking.key is None:
-            return None
+    def _has_ended(self, context: Context, booking: Booking, key: Key) -> bool:
+        """Whether a live key lost its device or its consent, or the touchpoint ends its booking."""
+        profile, touchpoint = context.profile, context.touchpoint
+        if key.device != profile.device or not permissions.agreed(profile, self._consent):
+            return True
+        if touchpoint.type not in self._revoked_by or touchpoint.data.get("booking") != booking.id:
+            return False
+        # An end that is older than the booking as it stands ended nothing.
+        return touchpoint.type not in self._ends or booking.status in stays.OVER
+
+    def _revoke(self, context: Context, booking: Booking, key: Key) -> None:
         # A key is taken away however late we hear of it: an old key that opens is worse than a late word.
         content = RoomKey(
             "revoke",
             booking.id,
             booking.property,
-            context.profile.device,
+            key.device,
             booking.departure,
             booking.room,
-            booking.key,
+            key.trigger,
         )
-        candidate = context.fire(self.play, FAMILY, content, self._valid_for, booking.id)
+        # A day more than the key might open: a subscriber that was down has to take it away all the same.
+        left = max(self._end_of(booking) - context.now, 0)
+        context.fire(self.play, FAMILY, content, max(left + DAY, self._valid_for), booking.id)
         stays.put(context.profile, msgspec.structs.replace(booking, key=None))
-        return candidate
+
+    def _end_of(self, booking: Booking) -> int:
+        """When the departure day ends at the hotel, in ms; in UTC where the hotel is not known."""
+        next_day = min(booking.departure, LAST_DAY) + timedelta(days=1)
+        return to_millis(datetime.combine(next_day, time.min, self._zones.get(booking.property, UTC)))
 
     def _booking(self, context: Context) -> Booking | None:
         """The booking that an arrival is about: the one it names, else the best of this hotel's."""
@@ -106,7 +133,7 @@ class RoomKeyRule:
             ("property", booking is not None and booking.property == data.get("property")),
             ("day", booking is not None and self._is_today(booking, context.now)),
             ("device", profile.device is not None and profile.device == data.get("device")),
-            ("consent", self._consent in profile.consents),
+            ("consent", permissions.agreed(profile, self._consent)),
             ("accuracy", 0 <= accuracy <= self._accuracy),
             ("live-key", booking is None or booking.key is None),
         )

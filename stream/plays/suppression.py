@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.decision import Candidate
 from schemas.playbook import Playbook, SuppressionPlay, millis_of
 from schemas.trigger import Suppression
-from stream.issues import issue_of
 from stream.plays.context import Context
 
 FAMILY = "suppression"
@@ -23,17 +21,19 @@ class SuppressionRule:
         )
         self._valid_for = millis_of(play.valid_for)
 
-    def decide(self, context: Context) -> Candidate | None:
-        """The candidate for this touchpoint, or None where nothing was opened or closed."""
-        if not context.opened and not context.closed:
-            return None
+    def decide(self, context: Context) -> None:
+        """Fire or hold where an issue was opened or closed."""
+        issue = context.opened or context.closed
+        if issue is None:
+            return
         open_issues = len(context.profile.issues)
         # The first order may have run out while its issue was open: then the next issue renews it.
         if context.opened and open_issues > 1 and context.cooling(self.play, self._valid_for):
-            return Candidate(self.play, FAMILY, "already-suppressed")
+            context.hold(self.play, FAMILY, "already-suppressed")
+            return
         if context.closed and open_issues > 0:
-            return Candidate(self.play, FAMILY, "other-issue-open")
+            context.hold(self.play, FAMILY, "other-issue-open")
+            return
         # However late we hear of it: what is held back or let through is the state of now.
-        issue = issue_of(context.touchpoint)
         content = Suppression("start" if context.opened else "end", "open-issue", issue, open_issues)
-        return context.fire(self.play, FAMILY, content, self._valid_for, issue)
+        context.fire(self.play, FAMILY, content, self._valid_for, issue)

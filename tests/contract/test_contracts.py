@@ -17,7 +17,7 @@ from agents.cli.model import DEFAULT_VERSION
 from agents.display import header_values
 from schemas import deadletter, decision, profile, trigger
 from schemas.contracts import json_schemas
-from schemas.profile import Booking, Issue, Kind, Moment, Profile
+from schemas.profile import Booking, Consent, Issue, Key, Kind, Moment, Profile
 from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
 from stream.churn import models
 from stream.engine import DEFAULT_PLAYBOOK, load_engine
@@ -37,7 +37,6 @@ PROFILE = Profile(
     kinds={"order.placed": Kind(2, MARCH - 1), "complaint.opened": Kind(1, MARCH)},
     decayed=(2.5, 2.75, 2.875),
     active_days=2,
-    first_active=MARCH - 86_400_000,
     last_active=MARCH - 1,
     spent=120.5,
     last_amount=20.5,
@@ -47,9 +46,21 @@ PROFILE = Profile(
     stage_since=MARCH - 86_400_000,
     moments=(Moment(MARCH, -0.8, "complaint.opened", "e-3"),),
     issues=(Issue("i-1", MARCH, "complaint.opened"),),
-    bookings=(Booking("b-1", "seoul", date(2026, 3, 14), date(2026, 3, 16), "in-house", "101", "k-1"),),
+    bookings=(
+        Booking(
+            "b-1",
+            "seoul",
+            date(2026, 3, 14),
+            date(2026, 3, 16),
+            "in-house",
+            "101",
+            Key("k-1", "phone-1"),
+            MARCH - 2,
+        ),
+    ),
     device="phone-1",
-    consents=("location",),
+    device_bound=MARCH - 4,
+    consents=(Consent(MARCH - 5, True, "marketing"), Consent(MARCH - 3, False, "location")),
     fired={"make-it-right": MARCH},
     risk=0.625,
     at_risk=True,

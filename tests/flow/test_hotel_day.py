@@ -152,6 +152,7 @@ def test_stay() -> None:
         {KEY: "fired"},
         {KEY: "booking"},
     ]
+    assert live(records)[6][1][0]["expirytime"] == "2026-03-16T15:00:00Z"
     assert contents(records)[1] == {
         "family": "room-key",
         "action": "revoke",
@@ -162,6 +163,31 @@ def test_stay() -> None:
         "room": "1204",
         "revokes": "8de1dc34778b401fb5630c3b2ab71a8d",
     }
+
+
+def test_phone_that_is_lost() -> None:
+    """The key leaves the old phone when the new one is bound, and comes to it at the next arrival."""
+    records = [
+        *PREPARED,
+        {"type": "guest.arrived", "time": "2026-03-14T11:58:00+09:00", "data": AT_THE_DOOR},
+        {"type": "device.bound", "time": "2026-03-14T18:00:00+09:00", "data": {"device": "phone-2"}},
+        {"type": "device.bound", "time": "2026-03-01T08:01:00Z", "data": {"device": "phone-1"}},
+        {
+            "type": "guest.arrived",
+            "time": "2026-03-14T19:00:00+09:00",
+            "data": {**AT_THE_DOOR, "device": "phone-2"},
+        },
+        {"type": "consent.withdrawn", "time": "2026-03-14T20:00:00+09:00", "data": {"purpose": "location"}},
+    ]
+    keys = [(c["action"], c["device"], c.get("revokes")) for c in contents(records)]
+    ids = [trigger["id"] for _, fired in live(records) for trigger in fired]
+
+    assert keys == [
+        ("issue", "phone-1", None),
+        ("revoke", "phone-1", ids[0]),
+        ("issue", "phone-2", None),
+        ("revoke", "phone-2", ids[2]),
+    ]
 
 
 def test_evening_that_goes_wrong() -> None:

@@ -19,10 +19,13 @@ from schemas.profile import (
     MAX_ISSUES,
     MAX_KINDS,
     MAX_MOMENTS,
+    MAX_PURPOSES,
     MAX_SEEN,
     OTHER_KIND,
     Booking,
+    Consent,
     Issue,
+    Key,
     Kind,
     Moment,
     Profile,
@@ -32,12 +35,12 @@ from schemas.touchpoint import MAX_ID, MAX_TIME, Touchpoint
 from stream.churn.features import features_of
 from stream.churn.logistic import Logistic
 from stream.engine import LATENESS, Engine, Outcome
-from stream.permissions import MAX_PURPOSES
 from tests.hotel import (
     ARRIVAL,
     HOTEL,
     NOON,
     PROPERTY_TEST,
+    STAY,
     GivenRisk,
     after,
     checked,
@@ -395,6 +398,47 @@ def test_decision_names_every_candidate_and_what_decided() -> None:
     assert decision.correlation == "c-1"
 
 
+def test_change_of_a_booking_is_no_purchase() -> None:
+    """A stay is bought once, whatever is changed of it later; another stay is another purchase."""
+    change = {"booking": "b1", "departure": "2026-03-18"}
+    other = {**STAY, "booking": "b2"}
+    booked, changed, again = run(
+        [
+            happened("booking.confirmed", NOON, STAY, amount=400.0),
+            happened("booking.confirmed", NOON + 3 * DAY, change, amount=500.0),
+            happened("booking.confirmed", NOON + 4 * DAY, other, amount=300.0),
+        ]
+    )
+
+    assert [(o.profile.spent, o.profile.active_days) for o in (booked, changed, again)] == [
+        (400.0, 1),
+        (400.0, 1),
+        (700.0, 2),
+    ]
+    assert changed.profile.last_active == NOON
+    assert changed.profile.bookings[0].departure == date(2026, 3, 18)
+
+
+def test_fired_forgets_plays_that_the_playbook_has_no_more() -> None:
+    """A revised playbook leaves no names behind: the next play that fires takes them out."""
+    (complaint,) = run([happened("complaint.opened")])
+    kept = msgspec.structs.replace(complaint.profile, fired={**complaint.profile.fired, "gone": NOON})
+
+    (closed,) = run([happened("complaint.closed", NOON + 1)], kept)
+
+    assert complaint.profile.fired == {"make-it-right": NOON, "hold-promotions": NOON}
+    assert closed.profile.fired == {"make-it-right": NOON, "hold-promotions": NOON + 1}
+
+
+def test_time_ahead_of_now_counts_as_now() -> None:
+    """A device whose clock is nine hours ahead was active now, not tonight."""
+    outcome = engine().step(None, happened("order.placed", NOON + 9 * HOUR, amount=10.0), NOON)
+    profile = outcome.profile
+
+    assert (profile.last_seen, profile.last_active, profile.stage_since) == (NOON, NOON, NOON)
+    assert profile.kinds == {"order.placed": Kind(1, NOON)}
+
+
 def test_no_candidate_no_decision() -> None:
     """Where no play was considered nothing is decided."""
     (outcome,) = run([happened("page.viewed")])
@@ -416,7 +460,6 @@ PROFILES = st.builds(
     ),
     decayed=st.tuples(*[st.floats(0, 1e9)] * 3),
     active_days=st.integers(0, 50_000),
-    first_active=TIMES,
     last_active=TIMES,
     spent=st.floats(-1e18, 1e18),
     last_amount=st.floats(-1e12, 1e12),
@@ -426,9 +469,21 @@ PROFILES = st.builds(
     stage_since=TIMES,
     moments=st.lists(st.builds(Moment, TIMES, st.floats(-1, 1), TEXTS, TEXTS), max_size=5).map(tuple),
     issues=st.lists(st.builds(Issue, TEXTS, TIMES, TEXTS), max_size=3).map(tuple),
-    bookings=st.lists(st.builds(Booking, TEXTS, TEXTS, st.dates(), st.dates()), max_size=3).map(tuple),
+    bookings=st.lists(
+        st.builds(
+            Booking,
+            TEXTS,
+            TEXTS,
+            st.dates(),
+            st.dates(),
+            key=st.none() | st.builds(Key, TEXTS, TEXTS),
+            changed=TIMES,
+        ),
+        max_size=3,
+    ).map(tuple),
     device=st.none() | TEXTS,
-    consents=st.lists(TEXTS, max_size=3).map(tuple),
+    device_bound=TIMES,
+    consents=st.lists(st.builds(Consent, TIMES, st.booleans(), TEXTS), max_size=3).map(tuple),
     fired=st.dictionaries(TEXTS, TIMES, max_size=3),
     risk=st.floats(0, 1),
     at_risk=st.booleans(),

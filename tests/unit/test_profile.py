@@ -9,7 +9,10 @@ import pytest
 
 from schemas.errors import DangolError
 from schemas.profile import VERSION, Profile, decode, encode, new_profile
-from tests.hotel import after, checked
+from schemas.timestamp import DAY
+from tests.hotel import NOON, after, checked
+
+YESTERDAY = NOON - DAY
 
 
 def test_new_profile_knows_nothing() -> None:
@@ -23,9 +26,16 @@ def test_stored_profile_describes_itself() -> None:
     fields = msgspec.msgpack.decode(encode(after(checked())))
 
     assert fields["customer"] == "ann"
-    assert fields["consents"] == ["location"]
+    assert (fields["device"], fields["device_bound"]) == ("phone", YESTERDAY + 1)
+    assert fields["consents"] == [[YESTERDAY, False, "location"]]
     assert fields["bookings"] == [
-        {"id": "b1", "property": "seoul", "arrival": "2026-03-14", "departure": "2026-03-16"}
+        {
+            "id": "b1",
+            "property": "seoul",
+            "arrival": "2026-03-14",
+            "departure": "2026-03-16",
+            "changed": YESTERDAY + 2,
+        }
     ]
 
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from schemas.playbook import Property
-from schemas.profile import Profile
+from schemas.profile import Key, Profile
 from schemas.timestamp import DAY, HOUR, MINUTE
+from schemas.touchpoint import Touchpoint
 from schemas.trigger import RoomKey
 from stream.engine import Outcome
 from tests.hotel import ARRIVAL, HOTEL, NOON, STAY, after, checked, engine, happened, reasons, run
@@ -49,7 +50,7 @@ def test_key_is_issued_when_everything_is_right() -> None:
         "device": "phone",
         "departure": "2026-03-16",
     }
-    assert outcome.profile.bookings[0].key == trigger.id
+    assert outcome.profile.bookings[0].key == Key(trigger.id, "phone")
 
 
 def test_second_arrival_gets_no_second_key() -> None:
@@ -123,6 +124,27 @@ def test_booking_that_has_ended_opens_nothing(ended: str) -> None:
 
     assert failed(arrive(profile)) == ("booking", "property", "day")
     assert failed(arrive(profile, booking="b1")) == ("booking", "property", "day")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_word_that_comes_late_changes_no_permission(late: bool) -> None:
+    """An old grant that comes after a newer withdrawal opens no door, nor does an old device."""
+    granted = happened("consent.granted", NOON - 20, {"purpose": "location"}, id_="old-consent")
+    withdrawn = happened("consent.withdrawn", NOON - 10, {"purpose": "location"})
+    old = happened("device.bound", NOON - 20, {"device": "phone"}, id_="old-device")
+    new = happened("device.bound", NOON - 10, {"device": "new"})
+    in_order, late_ones = [old, granted, new, withdrawn], [new, withdrawn, old, granted]
+
+    assert failed(arrive(after([*checked(), *(late_ones if late else in_order)]))) == ("device", "consent")
+
+
+def test_grant_by_a_clock_that_is_ahead() -> None:
+    """A grant that says it is of tonight doesn't outrank the withdrawal of this minute."""
+    ahead = happened("consent.granted", NOON + 9 * HOUR, {"purpose": "location"}, id_="ahead")
+    granted = engine().step(after(checked()), ahead, NOON - 2)
+    withdrawn = happened("consent.withdrawn", NOON - 1, {"purpose": "location"})
+
+    assert failed(arrive(engine().step(granted.profile, withdrawn, NOON - 1).profile)) == ("consent",)
 
 
 MIDNIGHT_IN_SEOUL = NOON - 21 * HOUR
@@ -216,6 +238,136 @@ def test_key_is_revoked_in_the_end(ended: str, age: int) -> None:
     assert trigger.correlation == "b1"
     assert first.profile.bookings[0].key is None
     assert (second.triggers, second.decision) == ([], None)
+
+
+def revoked(outcome: Outcome) -> list[tuple[str, str | None, str | None]]:
+    """Booking, device and issuing trigger of each key that an outcome takes away."""
+    contents = [t.data.content for t in outcome.triggers if t.family == "room-key"]
+    return [
+        (content.booking, content.device, content.revokes)
+        for content in contents
+        if isinstance(content, RoomKey) and content.action == "revoke"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("property_", "at", "expires"),
+    [
+        ("seoul", NOON, MIDNIGHT_IN_SEOUL + 4 * DAY),
+        ("seoul", NOON + 2 * DAY, MIDNIGHT_IN_SEOUL + 4 * DAY),
+        ("seoul", NOON + 9 * DAY, NOON + 10 * DAY),
+        ("lisbon", NOON, MIDNIGHT_IN_SEOUL + 4 * DAY + 9 * HOUR),
+    ],
+)
+def test_word_that_a_key_is_gone_holds_longer_than_the_key(property_: str, at: int, expires: int) -> None:
+    """A subscriber that was down takes the key away all the same: until a day after the last day is over."""
+    booking = happened("booking.confirmed", NOON - DAY, {**STAY, "property": property_})
+    issued = arrive(after([*checked()[:2], booking]), property=property_)
+
+    (outcome,) = run([happened("stay.checked-out", at, {"booking": "b1"})], issued.profile)
+
+    assert [trigger.expires for trigger in outcome.triggers] == [expires]
+
+
+def test_word_that_a_key_is_gone_holds_no_shorter_than_the_play_says() -> None:
+    """Where the play says that triggers hold for longer than that, they do."""
+    (key, *others) = HOTEL.plays
+    playbook = msgspec.structs.replace(HOTEL, plays=(msgspec.structs.replace(key, valid_for="30d"), *others))
+    issued = arrive(after(checked()))
+
+    (outcome,) = run(
+        [happened("stay.checked-out", NOON, {"booking": "b1"})], issued.profile, engine(playbook=playbook)
+    )
+
+    assert [trigger.expires for trigger in outcome.triggers] == [NOON + 30 * DAY]
+
+
+@pytest.mark.parametrize("departure", ["9999-12-31", "2026-03-14"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_key_of_a_stay_at_the_ends_of_the_calendar(departure: str, zone: str) -> None:
+    """A key is taken away whatever departure the booking says, and however its hotel's clock runs."""
+    playbook = msgspec.structs.replace(HOTEL, properties={"seoul": Property(zone)})
+    stay = {**STAY, "arrival": "2026-03-13", "departure": departure}
+    profile = after([*checked()[:2], happened("booking.confirmed", NOON - DAY, stay)])
+    door = engine(playbook=playbook)
+    (issued,) = run([happened("guest.arrived", NOON - 3 * HOUR, ARRIVAL)], profile, door)
+
+    (outcome,) = run([happened("stay.checked-out", NOON, {"booking": "b1"})], issued.profile, door)
+
+    assert revoked(outcome) == [("b1", "phone", issued.triggers[0].id)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        happened("device.bound", NOON + 1, {"device": "new"}),
+        happened("consent.withdrawn", NOON + 1, {"purpose": "location"}),
+    ],
+)
+@pytest.mark.parametrize("delay", [0, DAY])
+def test_key_is_revoked_with_the_permission(change: Touchpoint, delay: int) -> None:
+    """Another device, or no consent any more, takes the key from the phone that has it, once."""
+    issued = arrive(after(checked()))
+    first = engine().step(issued.profile, change, change.time + delay)
+    (second,) = run([happened("stay.checked-out", NOON + 2 * DAY, {"booking": "b1"})], first.profile)
+
+    assert reasons(first) == {PLAY: "fired"}
+    assert revoked(first) == [("b1", "phone", issued.triggers[0].id)]
+    assert first.profile.bookings[0].key is None
+    assert (second.triggers, second.decision) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        happened("device.bound", NOON + 1, {"device": "phone"}),
+        happened("device.bound", NOON - 2 * DAY, {"device": "new"}),
+        happened("consent.withdrawn", NOON + 1, {"purpose": "e-mail"}),
+        happened("consent.withdrawn", NOON - 2 * DAY, {"purpose": "location"}),
+        happened("stay.checked-out", NOON + 1, {"booking": "b9"}),
+        happened("booking.cancelled", NOON - 2 * DAY, {"booking": "b1"}),
+        happened("guest.arrived", NOON + 1, ARRIVAL),
+    ],
+)
+def test_key_stays_where_nothing_ended(change: Touchpoint) -> None:
+    """The same device, another purpose, another booking, or a word from before: the key opens."""
+    issued = arrive(after(checked()))
+    outcome = engine().step(issued.profile, change, NOON + 1)
+
+    assert revoked(outcome) == []
+    assert outcome.profile.bookings[0].key == Key(issued.triggers[0].id, "phone")
+
+
+def test_every_live_key_is_revoked() -> None:
+    """A guest of two bookings loses both keys with the consent, each by a candidate of its own."""
+    second = {**STAY, "booking": "b2"}
+    booked = after([*checked(), happened("booking.confirmed", NOON - 1, second)])
+    one = arrive(booked, booking="b1")
+    two = arrive(one.profile, NOON + 1, booking="b2")
+
+    (outcome,) = run([happened("consent.withdrawn", NOON + 2, {"purpose": "location"})], two.profile)
+
+    assert revoked(outcome) == [
+        ("b1", "phone", one.triggers[0].id),
+        ("b2", "phone", two.triggers[0].id),
+    ]
+    assert outcome.decision is not None
+    assert [candidate.trigger for candidate in outcome.decision.data.candidates] == [
+        trigger.id for trigger in outcome.triggers
+    ]
+    assert [booking.key for booking in outcome.profile.bookings] == [None, None]
+
+
+def test_key_for_the_new_device() -> None:
+    """Whoever binds a new phone in the house gets the key on it at the next arrival."""
+    issued = arrive(after(checked()))
+    (bound,) = run([happened("device.bound", NOON + 1, {"device": "new"})], issued.profile)
+
+    (trigger,) = arrive(bound.profile, NOON + 2, device="new").triggers
+
+    content = trigger.data.content
+    assert isinstance(content, RoomKey)
+    assert (content.action, content.device) == ("issue", "new")
 
 
 @pytest.mark.parametrize("booking", ["b1", "b9"])

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.profile import MAX_BOOKINGS, Booking, Profile, new_profile
+from schemas.profile import MAX_BOOKINGS, Booking, Key, Profile, new_profile
 from schemas.touchpoint import MAX_ID
 from stream.stays import confirm, find, put, set_status
-from tests.hotel import PROPERTY_TEST, STAY, happened
+from tests.hotel import NOON, PROPERTY_TEST, STAY, happened
 
 FIRST = date(2026, 3, 14)
 BOOKING = Booking("b1", "seoul", FIRST, date(2026, 3, 16))
+KEY = Key("t1", "phone")
 
 
 def booked(*bookings: Booking) -> Profile:
@@ -36,18 +37,21 @@ def stay(day: int, **changes: Any) -> Booking:
 def test_confirm_enters_a_booking() -> None:
     """A confirmation with all that a booking needs is a booking."""
     profile = new_profile("ann")
-    confirm(profile, happened("booking.confirmed", data={**STAY, "room": "707"}))
 
-    assert profile.bookings == (msgspec.structs.replace(BOOKING, room="707"),)
+    assert confirm(profile, happened("booking.confirmed", data={**STAY, "room": "707"})) is True
+    assert profile.bookings == (msgspec.structs.replace(BOOKING, room="707", changed=NOON),)
 
 
 def test_confirm_again_changes_what_it_says() -> None:
     """A change of a booking leaves what it doesn't mention: its key, too."""
-    profile = booked(msgspec.structs.replace(BOOKING, key="k", status="in-house"))
-    confirm(profile, happened("booking.confirmed", data={"booking": "b1", "departure": "2026-03-18"}))
+    profile = booked(msgspec.structs.replace(BOOKING, key=KEY, status="in-house"))
+    change = happened("booking.confirmed", data={"booking": "b1", "departure": "2026-03-18"})
 
+    assert confirm(profile, change) is False
     assert profile.bookings == (
-        msgspec.structs.replace(BOOKING, key="k", status="in-house", departure=date(2026, 3, 18)),
+        msgspec.structs.replace(
+            BOOKING, key=KEY, status="in-house", departure=date(2026, 3, 18), changed=NOON
+        ),
     )
 
 
@@ -56,7 +60,56 @@ def test_cancelled_booking_can_be_confirmed_again() -> None:
     profile = booked(msgspec.structs.replace(BOOKING, status="cancelled"))
     confirm(profile, happened("booking.confirmed", data={"booking": "b1"}))
 
-    assert profile.bookings == (BOOKING,)
+    assert profile.bookings == (msgspec.structs.replace(BOOKING, changed=NOON),)
+
+
+def tell(profile: Profile, status: str, at: int, **data: str) -> None:
+    """Tell the profile of the status that its booking had at a time."""
+    touchpoint = happened(status, at, {"booking": "b1", **data})
+    if status == "confirmed":
+        confirm(profile, touchpoint)
+    else:
+        set_status(profile, touchpoint, status)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "later", "status"),
+    [
+        ("confirmed", "in-house", 1, "in-house"),
+        ("in-house", "checked-out", 1, "checked-out"),
+        ("cancelled", "confirmed", 1, "confirmed"),
+        ("checked-out", "in-house", 1, "in-house"),
+        ("cancelled", "confirmed", -1, "cancelled"),
+        ("checked-out", "confirmed", -1, "checked-out"),
+        ("checked-out", "in-house", -1, "checked-out"),
+        ("in-house", "cancelled", -1, "in-house"),
+        ("cancelled", "confirmed", 0, "cancelled"),
+        ("checked-out", "in-house", 0, "checked-out"),
+        ("confirmed", "cancelled", 0, "cancelled"),
+        ("in-house", "checked-out", 0, "checked-out"),
+        ("confirmed", "in-house", 0, "in-house"),
+        ("in-house", "confirmed", 0, "in-house"),
+    ],
+)
+def test_latest_word_on_a_booking_holds(first: str, second: str, later: int, status: str) -> None:
+    """What happened last decides, not what was told last; of two at once, the one that ends the stay."""
+    profile = booked(BOOKING)
+    tell(profile, first, NOON, room="101")
+    tell(profile, second, NOON + later)
+
+    assert profile.bookings == (
+        msgspec.structs.replace(BOOKING, status=status, room="101", changed=NOON + max(later, 0)),
+    )
+
+
+def test_outdated_change_is_ignored_as_a_whole() -> None:
+    """A change from before the check-out brings no other dates and no other room either."""
+    over = msgspec.structs.replace(BOOKING, status="checked-out", changed=NOON)
+    profile = booked(over)
+    late = {**STAY, "departure": "2026-03-20", "room": "707"}
+
+    assert confirm(profile, happened("booking.confirmed", NOON - 1, late)) is False
+    assert profile.bookings == (over,)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +159,9 @@ def test_status_of_a_known_booking() -> None:
     set_status(profile, happened("stay.checked-in", data={"booking": "b1", "room": "707"}), "in-house")
     set_status(profile, happened("stay.checked-in", data={"booking": "b2"}), "in-house")
 
-    assert profile.bookings == (msgspec.structs.replace(BOOKING, status="in-house", room="707"),)
+    assert profile.bookings == (
+        msgspec.structs.replace(BOOKING, status="in-house", room="707", changed=NOON),
+    )
 
 
 @pytest.mark.parametrize("data", [{}, {"booking": None}, {"booking": 7}, {"booking": {}}])
@@ -144,9 +199,9 @@ def test_too_many_bookings_drop_first_what_is_over(status: str) -> None:
 
 def test_too_many_bookings_never_drop_a_live_key() -> None:
     """A key that is out must be revoked one day, so its booking stays."""
-    profile = booked(stay(0, key="k", status="checked-out"), *(stay(d) for d in range(1, MAX_BOOKINGS + 5)))
+    profile = booked(stay(0, key=KEY, status="checked-out"), *(stay(d) for d in range(1, MAX_BOOKINGS + 5)))
 
-    assert profile.bookings[0] == stay(0, key="k", status="checked-out")
+    assert profile.bookings[0] == stay(0, key=KEY, status="checked-out")
     assert len(profile.bookings) == MAX_BOOKINGS
 
 

@@ -69,6 +69,15 @@ def test_nothing_opened_or_closed_is_no_candidate() -> None:
     assert (unknown.triggers, unknown.decision) == ([], None)
 
 
+def test_closing_that_names_no_issue() -> None:
+    """The order to go on names the one issue that was open."""
+    _, closed = run([complaint("i1"), happened("complaint.closed", NOON + 1)])
+
+    (end,) = orders(closed)
+    assert end.data.content == Suppression("end", "open-issue", "i1", 0)
+    assert end.correlation == "i1"
+
+
 def test_late_word_of_an_issue_counts() -> None:
     """The customer is still angry, however late we hear of it; and the end is the end."""
     opened = engine().step(None, complaint("i1"), NOON + DAY)
