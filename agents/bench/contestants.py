@@ -16,7 +16,7 @@ class Contestant:
 
     Attributes:
         name: what it is called on the command line and in JSON.
-        settings: what of its settings matters, in a few words.
+        settings: what it is and what of its settings matters, in one line.
         command: the command that starts it.
         changelog: the topic that its state goes to.
         needs: the module without which it can't take part; None for none.
@@ -65,18 +65,23 @@ CONTESTANTS = {
         Contestant("dangol", "`dangol worker`, as it ships", _dangol, _profiles),
         Contestant(
             "tutorial",
-            "Faust: async for, Table, await send; defaults",
+            "Faust as its tutorial has it: async for, Table, await topic.send; its default settings",
             _module("tutorial"),
             lambda assignment: f"{assignment.group}-profiles-changelog",
         ),
         Contestant(
             "quix",
-            "Quix Streams: RocksDB, changelog; one commit",
+            "Quix Streams: stateful apply, RocksDB with changelog; its default settings, one commit a run",
             _module("quix"),
             lambda assignment: f"changelog__{assignment.group}--{assignment.topics.touchpoints}--default",
             needs="quixstreams",
         ),
-        Contestant("bare", "aiokafka: polls of 2,000, linger 5 ms, idempotent", _module("bare"), _profiles),
+        Contestant(
+            "bare",
+            "aiokafka loop: polls of 2,000, state in memory, send a record, linger 5 ms, idempotent",
+            _module("bare"),
+            _profiles,
+        ),
     )
 }
 """All contestants by name, this project's first."""

@@ -138,36 +138,33 @@ def machine_of(broker: str, *, broker_time: bool) -> Machine:
 
 
 def table_of(report: Report) -> Table:
-    """The figures as a table, the fastest first."""
-    table = Table(title=f"{report.events:,} touchpoints through one worker process", title_justify="left")
+    """The figures as a table, the fastest first, those that are wrong last."""
+    table = Table(
+        title=f"{report.events:,} touchpoints through one worker process each", title_justify="left"
+    )
     table.add_column("contestant")
     for title in ("touchpoints/s", "min–max", "dangol is"):
         table.add_column(title, justify="right")
-    table.add_column("as", style="dim")
-    figures = report.figures
-    for name in sorted(figures, key=lambda name: (figures[name].fault is not None, -figures[name].median)):
-        figure = figures[name]
-        settings = CONTESTANTS[name].settings
+    for name, figure in _ranked(report):
         if figure.fault is not None:
-            table.add_row(name, "[red]wrong[/red]", "", "", figure.fault)
+            table.add_row(name, "wrong", "", "", style="red")
             continue
         ratio = report.ratios.get(f"{OURS}_vs_{name}")
-        style = "bold green" if name == OURS else ""
         table.add_row(
             name,
             f"{figure.median:,.0f}",
             f"{figure.min:,.0f}–{figure.max:,.0f}",
             "" if ratio is None else f"{ratio:.2f} ×",
-            settings,
-            style=style,
+            style="bold green" if name == OURS else "",
         )
     return table
 
 
 def lines_of(report: Report) -> list[str]:
-    """What stands below the table: recovery, the touchpoints, the machine."""
+    """What stands below the table: who is who, recovery, the touchpoints, the machine."""
     machine = report.machine
-    lines = [
+    lines = [f"{name}: {figure.fault or CONTESTANTS[name].settings}" for name, figure in _ranked(report)]
+    lines += [
         f"recovery: {name} read {recovery.profiles:,} profiles of {recovery.bytes_each} B in "
         f"{recovery.seconds:.2f} s, {recovery.records_per_second:,.0f}/s"
         for name, recovery in report.recovery.items()
@@ -184,3 +181,7 @@ def lines_of(report: Report) -> list[str]:
         f"{versions}"
     )
     return lines
+
+
+def _ranked(report: Report) -> list[tuple[str, Figure]]:
+    return sorted(report.figures.items(), key=lambda entry: (entry[1].fault is not None, -entry[1].median))
