@@ -1,0 +1,190 @@
+"""The README against the code: its tables, limits, commands and links, and what its picture loads."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from prometheus_client import CollectorRegistry
+
+from agents.cli import COMMANDS, INTERRUPTED, main
+from agents.metrics import Metrics
+from schemas import errors, touchpoint
+from schemas.playbook import RetentionOfferPlay, RoomKeyPlay, load
+from schemas.profile import MAX_BOOKINGS, MAX_ISSUES, MAX_KINDS, MAX_MOMENTS, MAX_PURPOSES, MAX_SEEN
+from schemas.timestamp import DAY, HOUR
+from schemas.topics import FAMILIES, Topics
+from schemas.touchpoint import Touchpoint
+from stream.duplicates import WINDOW
+from stream.engine import DEFAULT_PLAYBOOK, LATENESS, load_engine
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+
+def section(title: str) -> str:
+    """The text under a heading, up to the next of the same level or a higher one."""
+    marks, rest = re.findall(rf"(?ms)^(#+) {re.escape(title)}\n(.*)", README)[0]
+    return re.split(rf"(?m)^#{{1,{len(marks)}}} ", rest)[0]
+
+
+def first_cells(text: str) -> list[str]:
+    """What stands in backquotes in the first cells of the tables of a text."""
+    rows = re.findall(r"(?m)^\| (`[^|]+?) \|", text)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_topics() -> None:
+    """The table names every topic with how long it is kept."""
+    told = {
+        name.replace("<family>", family): kept
+        for name, kept in re.findall(r"(?m)^\| `([^`]+)` \|.*\| ([^|]+) \|$", section("Topics"))
+        for family in FAMILIES
+    }
+
+    assert told == {
+        spec.name: f"{spec.retention_ms // DAY} days" if spec.retention_ms else "compacted"
+        for spec in Topics().specs
+    }
+
+
+def test_families() -> None:
+    """The table of triggers names every family, in order, and the thresholds of the playbook that ships."""
+    plays = load(DEFAULT_PLAYBOOK.read_text(encoding="utf-8"), "hotel.yaml").plays
+    (retention,) = [play for play in plays if isinstance(play, RetentionOfferPlay)]
+    (key,) = [play for play in plays if isinstance(play, RoomKeyPlay)]
+    text = section("Triggers")
+
+    assert [name for name in first_cells(text) if name in FAMILIES] == list(FAMILIES)
+    assert f"reaches {retention.enter:.2f}; again only after it was below {retention.leave:.2f}" in text
+    assert f"at most {key.accuracy_m:.0f} m" in text
+    assert f"the purpose `{key.consent}`" in text
+
+
+def test_gates() -> None:
+    """The table of gates is those that an arrival of a stranger fails, and `live-key`."""
+    arrival = Touchpoint("1", "/app", "guest.arrived", "ann", 1_773_480_600_000)
+    decision = load_engine().step(None, arrival, arrival.time).decision
+    assert decision is not None
+
+    gates = [name for name in first_cells(section("Triggers")) if name not in FAMILIES]
+    assert gates == [*decision.data.candidates[0].failed, "live-key"]
+
+
+def test_dead_letter_codes() -> None:
+    """The table of codes is exactly those with which the code rejects a record."""
+    codes = set(touchpoint._CODES.values())
+    for path in ("schemas/touchpoint.py", "agents/touchpoints.py"):
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                ("RejectedError", "_dead_letter")
+            ):
+                codes |= {code for arg in node.args[:3] if (code := _code_of(arg))}
+    codes |= {"json-invalid", "text-invalid"}  # Chosen by an expression.
+
+    assert sorted(first_cells(section("Dead letters"))) == sorted(codes)
+
+
+def _code_of(node: ast.expr) -> str | None:
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, str) and re.fullmatch(r"[a-z]+(-[a-z]+)+", value) else None
+
+
+def test_metrics() -> None:
+    """The table of metrics is what a worker shows, with its labels."""
+    registry = CollectorRegistry()
+    Metrics(registry, [])
+    shown = []
+    for collector in registry._collector_to_names:
+        (family,) = collector.collect()
+        labels = ",".join(getattr(collector, "_labelnames", ()))
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        shown.append(f"{name}{{{labels}}}" if labels else name)
+
+    assert sorted(first_cells(section("Health and metrics"))) == sorted(shown)
+
+
+def test_exit_codes() -> None:
+    """The table of exit codes is those of the error family, success and Ctrl-C."""
+    codes = {
+        error.exit_code
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, errors.DangolError)
+    }
+
+    told = re.findall(r"(?m)^\| (\d+) \|", section("Running it"))
+    assert [int(code) for code in told] == sorted({0, *codes, INTERRUPTED})
+
+
+def test_worker_options() -> None:
+    """Options and variables in the table are those that the worker has."""
+    worker = main.get_command(click.Context(main), "worker")
+    assert worker is not None
+    options = {name for option in worker.params for name in option.opts}
+    variables = {str(option.envvar) for option in worker.params if getattr(option, "envvar", None)}
+    text = section("Running it")
+
+    assert {name.split()[0] for name in first_cells(text) if name.startswith("--")} <= options
+    assert set(re.findall(r"`(DANGOL_[A-Z_]+)`", text)) == variables
+
+
+def test_limits() -> None:
+    """Limits and times in the promises are those of the code."""
+    text = section("What is promised")
+
+    assert (
+        f"at most {MAX_MOMENTS} moments, {MAX_BOOKINGS} bookings, {MAX_ISSUES} open issues, "
+        f"{MAX_PURPOSES} purposes of consent and {MAX_KINDS} types by name"
+    ) in text
+    assert f"at most {WINDOW // DAY} days before and is among the customer's latest {MAX_SEEN}" in text
+    assert LATENESS == HOUR
+    assert "more than an hour older than its record" in text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands(page: str) -> None:
+    """Every command line in a block is one that the program takes, and every target one of make's."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in "\n".join(blocks(page, "sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["dangol"]:
+            command: click.Command = main
+            context = click.Context(main)
+            while isinstance(command, click.Group):
+                words = words[1:]
+                found = command.get_command(context, words[0])
+                assert found is not None, line
+                command = found
+            command.make_context(words[0], words[1:])
+        if words[:1] == ["make"]:
+            assert re.search(rf"(?m)^{words[1]}:", makefile), line
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names(page: str) -> None:
+    """Commands named in running text exist, and so do files, folders and linked pages."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    paths = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    paths += re.findall(r"`((?:schemas|stream|agents|deploy|tests)/[\w./-]*)`", text)
+
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert set(re.findall(r"`dangol (\w+)", text)) - set(COMMANDS) == set()
+
+
+def test_picture() -> None:
+    """The demo's picture loads nothing, runs nothing and is small."""
+    picture = (ROOT / "deploy/pictures/demo.svg").read_bytes()
+
+    assert len(picture) < 300_000
+    for word in (b"href", b"<script", b"<image", b"<foreignObject", b"@import", b"@font-face", b"url(http"):
+        assert word not in picture
