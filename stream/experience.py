@@ -52,4 +52,9 @@ def bad_moments(profile: Profile, since: int, severity: float) -> int:
 
 def score(profile: Profile, now: int) -> float:
     """The sum of all weights, each halved every 30 days; negative where the bad outweighs."""
-    return sum(moment.weight * exp2(-max(now - moment.time, 0) / HALF_LIFE) for moment in profile.moments)
+    # One after another, not by sum(): newer Pythons add more exactly, and scores must not depend on which.
+    total = 0.0
+    for moment in profile.moments:
+        age = now - moment.time
+        total += moment.weight * exp2(-age / HALF_LIFE) if age > 0 else moment.weight
+    return total

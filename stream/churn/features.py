@@ -12,6 +12,10 @@ from schemas.timestamp import DAY
 from stream.experience import score
 from stream.recency import HALF_LIVES
 
+# Floats, so that dividing a whole number of ms is one step.
+_DAY = float(DAY)
+_WEEK, _MONTH, _QUARTER = map(float, HALF_LIVES)
+
 NAMES = (
     "recency",
     "frequency",
@@ -43,28 +47,40 @@ NAMES = (
 
 def features_of(profile: Profile, now: int) -> dict[str, float]:
     """The features of a profile as at `now` (ms)."""
+    # On every touchpoint, hence without max() and without a call for each decay.
     active_days = profile.active_days
-    recency = max(now - (profile.last_active if active_days else profile.first_seen), 0) / DAY
-    idle = max(now - profile.last_seen, 0)
-    week, month, quarter = profile.decayed
+    since = now - profile.first_seen
+    tenure = since / _DAY if since > 0 else 0.0
+    recency = tenure
+    mean_amount = gap_std = overdue = 0.0
     gap_mean = profile.gap_mean
-    gap_std = sqrt(profile.gap_m2 / (active_days - 1)) if active_days > 1 else 0.0
+    if active_days:
+        since = now - profile.last_active
+        recency = since / _DAY if since > 0 else 0.0
+        if profile.spent > 0.0:
+            mean_amount = log1p(profile.spent / active_days)
+        if active_days > 1:
+            gap_std = sqrt(profile.gap_m2 / (active_days - 1))
+            overdue = log((recency + 1.0) / (gap_mean + 1.0))
+    week, month, quarter = profile.decayed
+    idle = profile.last_seen - now
+    if idle < 0:
+        week *= 2.0 ** (idle / _WEEK)
+        month *= 2.0 ** (idle / _MONTH)
+        quarter *= 2.0 ** (idle / _QUARTER)
+    last_amount = profile.last_amount
     return {
         "recency": log1p(recency),
         "frequency": log1p(active_days),
-        "tenure": log1p(max(now - profile.first_seen, 0) / DAY),
-        "mean_amount": log1p(max(profile.spent, 0.0) / active_days) if active_days else 0.0,
-        "last_amount": log1p(max(profile.last_amount, 0.0)),
+        "tenure": log1p(tenure),
+        "mean_amount": mean_amount,
+        "last_amount": log1p(last_amount) if last_amount > 0.0 else 0.0,
         "gap_mean": log1p(gap_mean),
         "gap_std": log1p(gap_std),
-        "overdue": log((recency + 1.0) / (gap_mean + 1.0)) if active_days > 1 else 0.0,
-        "decayed_7": _decayed(week, idle, HALF_LIVES[0]),
-        "decayed_28": _decayed(month, idle, HALF_LIVES[1]),
-        "decayed_90": _decayed(quarter, idle, HALF_LIVES[2]),
+        "overdue": overdue,
+        "decayed_7": log1p(week),
+        "decayed_28": log1p(month),
+        "decayed_90": log1p(quarter),
         "experience": score(profile, now) if profile.moments else 0.0,
-        "open_issues": float(len(profile.issues)),
+        "open_issues": float(len(profile.issues)) if profile.issues else 0.0,
     }
-
-
-def _decayed(value: float, idle: int, half_life: int) -> float:
-    return log1p(value * 2.0 ** (-idle / half_life))
