@@ -1,0 +1,131 @@
+"""The cache of decoded profiles: bounded, the longest unused goes first, unreadable ones start anew."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from agents.metrics import Metrics
+from agents.tables import profiles as module
+from agents.tables.memory import MemoryStore
+from agents.tables.profiles import Profiles
+from schemas import profile as codec
+from schemas.errors import StateError
+from schemas.profile import new_profile
+
+
+class Counting(MemoryStore):
+    """A store that tells what was read of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open(0)
+        self.open(1)
+        self.reads: list[bytes] = []
+
+    def get(self, partition: int, key: bytes) -> bytes | None:
+        """The stored bytes, noted."""
+        self.reads.append(key)
+        return super().get(partition, key)
+
+
+@pytest.fixture
+def store() -> Counting:
+    """A store with partitions 0 and 1 that holds nobody."""
+    return Counting()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    """Where the cache counts."""
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def profiles(store: Counting, registry: CollectorRegistry) -> Profiles:
+    """The cache."""
+    return Profiles(store, Metrics(registry, []))
+
+
+def keep(profiles: Profiles, *customers: str, partition: int = 0, offset: int = 0) -> None:
+    """Commit new profiles of these customers."""
+    changed = {customer: new_profile(customer) for customer in customers}
+    stored: dict[bytes, bytes | None] = {c.encode(): codec.encode(p) for c, p in changed.items()}
+    profiles.commit(partition, changed, stored, offset)
+
+
+def test_a_customer_who_is_new_has_no_profile(profiles: Profiles) -> None:
+    """None, and not an empty profile: the engine makes those."""
+    assert profiles.get(0, "ann") is None
+
+
+def test_what_was_committed_is_not_decoded_again(profiles: Profiles, store: Counting) -> None:
+    """A profile that was just written is at hand, and stands in the store with its offset."""
+    keep(profiles, "ann", offset=7)
+
+    assert profiles.get(0, "ann") == new_profile("ann")
+    assert store.reads == []
+    assert store.offset(0) == 7
+
+
+def test_a_stored_profile_is_decoded_once(profiles: Profiles, store: Counting) -> None:
+    """The second look costs no read."""
+    store.write(0, {b"ann": codec.encode(new_profile("ann"))}, 1)
+
+    assert profiles.get(0, "ann") is profiles.get(0, "ann")
+    assert store.reads == [b"ann"]
+
+
+def test_partitions_are_apart(profiles: Profiles) -> None:
+    """A profile is found under its own partition alone."""
+    keep(profiles, "ann", partition=1)
+
+    assert profiles.get(0, "ann") is None
+
+
+def test_the_longest_unused_goes_first(
+    profiles: Profiles, store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the bound, the one nobody asked for longest has to be decoded again; asking keeps one."""
+    monkeypatch.setattr(module, "MAX_DECODED", 3)
+    keep(profiles, "ann", "bob", "eve")
+    profiles.get(0, "ann")
+    keep(profiles, "joe")
+    assert len(profiles._decoded) == 3
+
+    for customer in ("ann", "eve", "joe", "bob"):
+        profiles.get(0, customer)
+    assert store.reads == [b"bob"]
+
+
+def test_forgetting_leaves_the_store(profiles: Profiles, store: Counting) -> None:
+    """After a rebalance all is read anew, from what recovery has written."""
+    keep(profiles, "ann")
+    profiles.forget()
+    store.write(0, {b"ann": codec.encode(msgspec.structs.replace(new_profile("ann"), touchpoints=9))}, 8)
+
+    found = profiles.get(0, "ann")
+    assert found is not None
+    assert found.touchpoints == 9
+
+
+@pytest.mark.parametrize("stored", [b"", b"\xc1", b"\x93\x01\x02\x03", b"\x80"])
+def test_an_unreadable_profile_is_counted_and_starts_anew(
+    profiles: Profiles, store: Counting, registry: CollectorRegistry, stored: bytes
+) -> None:
+    """A customer without history is better than a worker that dies of one."""
+    store.write(0, {b"ann": stored}, 1)
+
+    assert profiles.get(0, "ann") is None
+    assert registry.get_sample_value("cx_state_undecodable_total") == 1.0
+
+
+def test_a_profile_of_a_newer_program_is_not_touched(profiles: Profiles, store: Counting) -> None:
+    """Going on would destroy what only the newer program can read: one clear line instead."""
+    newer = msgspec.msgpack.encode({"version": 2, "customer": "ann", "unheard": 1})
+    store.write(0, {b"ann": newer}, 1)
+
+    with pytest.raises(StateError, match="version 2; this program knows up to 1"):
+        profiles.get(0, "ann")
+    assert store.get(0, b"ann") == newer
