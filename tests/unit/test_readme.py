@@ -64,7 +64,10 @@ def test_families() -> None:
     (retention,) = [play for play in plays if isinstance(play, RetentionOfferPlay)]
     (key,) = [play for play in plays if isinstance(play, RoomKeyPlay)]
     text = section("Triggers")
+    told = [cell.split(";")[0] for cell in re.findall(r"(?m)^\| `[a-z-]+` \| .* \| (\d+ .*) \| .* \|$", text)]
+    units = {"m": "minutes", "h": "hours", "d": "days"}
 
+    assert told == [f"{play.valid_for[:-1]} {units[play.valid_for[-1]]}" for play in plays]
     assert [name for name in first_cells(text) if name in FAMILIES] == list(FAMILIES)
     assert f"reaches {retention.enter:.2f}; again only after it was below {retention.leave:.2f}" in text
     assert f"at most {key.accuracy_m:.0f} m" in text
