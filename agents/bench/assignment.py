@@ -9,6 +9,10 @@ import msgspec
 
 from schemas.topics import Topics
 
+SESSION_SECONDS = 30
+"""Until the broker gives a silent member up, where that is ours to say: a contestant is halted while the
+load is published, a million touchpoints in ten seconds."""
+
 
 class Assignment(msgspec.Struct, frozen=True):
     """What to work on.
@@ -20,7 +24,6 @@ class Assignment(msgspec.Struct, frozen=True):
         partitions: how many partitions each topic has.
         total: how many touchpoints there will be.
         state: folder for what is kept on disk.
-        idempotent: whether the broker can number a producer's batches.
     """
 
     bootstrap: str
@@ -29,7 +32,6 @@ class Assignment(msgspec.Struct, frozen=True):
     partitions: int
     total: int
     state: str
-    idempotent: bool
 
     @property
     def topics(self) -> Topics:
@@ -44,8 +46,8 @@ class Assignment(msgspec.Struct, frozen=True):
     def to_argument(self) -> str:
         """The text that `from_argument` reads.
 
-        >>> Assignment("h:1", "cx", "g", 4, 10, "/s", True).to_argument()
-        '{"bootstrap":"h:1","prefix":"cx","group":"g","partitions":4,"total":10,"state":"/s","idempotent":true}'
+        >>> Assignment("h:1", "cx", "g", 4, 10, "/s").to_argument()
+        '{"bootstrap":"h:1","prefix":"cx","group":"g","partitions":4,"total":10,"state":"/s"}'
         """
         return msgspec.json.encode(self).decode()
 

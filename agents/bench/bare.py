@@ -12,9 +12,10 @@ import asyncio
 import signal
 
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 
-from agents.bench.assignment import Assignment, from_argument
+from agents.bench.assignment import SESSION_SECONDS, Assignment, from_argument
+from agents.producer import start_producer
 from schemas import cloudevents, decision, profile, touchpoint, trigger
 from schemas.profile import Profile
 from stream.engine import load_engine
@@ -25,9 +26,6 @@ POLL = 2_000
 LINGER_MS = 5
 
 BATCH_BYTES = 128 * 1024
-
-SESSION_MS = 60_000
-"""Until the broker gives a silent member up: it is halted while the load is published."""
 
 
 async def run(assignment: Assignment) -> None:
@@ -44,14 +42,10 @@ async def run(assignment: Assignment) -> None:
         group_id=assignment.group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        session_timeout_ms=SESSION_MS,
+        session_timeout_ms=SESSION_SECONDS * 1000,
     )
-    producer = AIOKafkaProducer(
-        bootstrap_servers=assignment.bootstrap,
-        acks="all",
-        enable_idempotence=assignment.idempotent,
-        linger_ms=LINGER_MS,
-        max_batch_size=BATCH_BYTES,
+    producer = await start_producer(
+        assignment.bootstrap, assignment.group, linger_ms=LINGER_MS, max_batch_size=BATCH_BYTES
     )
     async with consumer, producer:
         while not stop.is_set():

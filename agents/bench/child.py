@@ -33,23 +33,15 @@ class Child:
         prefix: first part of the names of its topics.
         partitions: how many partitions they have.
         total: how many touchpoints there will be.
-        idempotent: whether the broker can number a producer's batches.
     """
 
     def __init__(
-        self,
-        contestant: Contestant,
-        bootstrap: str,
-        prefix: str,
-        partitions: int,
-        total: int,
-        *,
-        idempotent: bool,
+        self, contestant: Contestant, bootstrap: str, prefix: str, partitions: int, total: int
     ) -> None:
         self.contestant = contestant
         self._folder = Path(tempfile.mkdtemp(prefix="dangol-bench-"))
         self.assignment = Assignment(
-            bootstrap, prefix, f"{prefix}.group", partitions, total, str(self._folder / "state"), idempotent
+            bootstrap, prefix, f"{prefix}.group", partitions, total, str(self._folder / "state")
         )
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: subprocess.Popen[bytes] | None = None

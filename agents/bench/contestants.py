@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from agents.bench.assignment import Assignment
+from agents.bench.assignment import SESSION_SECONDS, Assignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,11 @@ def _dangol(assignment: Assignment) -> list[str]:
         "group": assignment.group,
         "state": assignment.state,
         "metrics-port": "0",
-        # It is halted while the load is published.
-        "session-timeout": "60",
+        "session-timeout": str(SESSION_SECONDS),
         "log": "json",
     }
-    flags: list[str] = []
     pairs = (part for name, value in options.items() for part in (f"--{name}", value))
-    return [sys.executable, "-m", "agents", "worker", *pairs, *flags]
+    return [sys.executable, "-m", "agents", "worker", *pairs]
 
 
 def _module(name: str) -> Callable[[Assignment], list[str]]:

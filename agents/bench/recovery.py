@@ -41,7 +41,7 @@ _TOLD = re.compile(r"recovered (\d+) (\d+\.\d+)")
 
 
 async def recover(
-    contestant: Contestant, bootstrap: str, engine: Engine, count: int, partitions: int, *, idempotent: bool
+    contestant: Contestant, bootstrap: str, engine: Engine, count: int, partitions: int
 ) -> Recovery:
     """Fill a changelog with profiles, start a contestant, and take its word for how long it took.
 
@@ -53,9 +53,7 @@ async def recover(
         DangolError: the contestant ended, or recovered anything but all.
     """
     model = _model(engine)
-    child = Child(
-        contestant, bootstrap, f"bench-{secrets.token_hex(3)}.cx", partitions, 0, idempotent=idempotent
-    )
+    child = Child(contestant, bootstrap, f"bench-{secrets.token_hex(3)}.cx", partitions, 0)
     changelog = contestant.changelog(child.assignment)
     try:
         async with Stage(child.assignment, changelog) as stage:

@@ -27,7 +27,6 @@ class Plan:
         partitions: of each topic.
         runs: turns that each contestant takes.
         recovery: profiles to be recovered; 0 for none.
-        idempotent: whether the broker can number a producer's batches.
     """
 
     events: int
@@ -35,7 +34,6 @@ class Plan:
     partitions: int
     runs: int
     recovery: int
-    idempotent: bool
 
 
 async def run(bootstrap: str, broker: str, names: Sequence[str], plan: Plan, say: Say) -> Report:
@@ -62,7 +60,7 @@ async def run(bootstrap: str, broker: str, names: Sequence[str], plan: Plan, say
 
     async def turn(name: str) -> Turn:
         try:
-            return await take(CONTESTANTS[name], bootstrap, workload, partitions, idempotent=plan.idempotent)
+            return await take(CONTESTANTS[name], bootstrap, workload, partitions)
         except BrokerError:
             raise
         except DangolError as error:
@@ -82,9 +80,7 @@ async def run(bootstrap: str, broker: str, names: Sequence[str], plan: Plan, say
     if plan.recovery:
         for name in (name for name in TAKE_PART if name in names):
             say(f"recovery of {plan.recovery:,} profiles: {name}")
-            recovered[name] = await recover(
-                CONTESTANTS[name], bootstrap, engine, plan.recovery, partitions, idempotent=plan.idempotent
-            )
+            recovered[name] = await recover(CONTESTANTS[name], bootstrap, engine, plan.recovery, partitions)
     figures = {name: figure_of(taken, events) for name, taken in turns.items()}
     broker_time = all(taken.broker_time for each in turns.values() for taken in each)
     return Report(

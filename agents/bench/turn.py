@@ -49,9 +49,7 @@ class Turn(msgspec.Struct, frozen=True):
     broker_time: bool
 
 
-async def take(
-    contestant: Contestant, bootstrap: str, workload: Workload, partitions: int, *, idempotent: bool
-) -> Turn:
+async def take(contestant: Contestant, bootstrap: str, workload: Workload, partitions: int) -> Turn:
     """Let a contestant take its turn.
 
     Raises:
@@ -61,19 +59,19 @@ async def take(
     # A name of its own each time: nobody finds what another left.
     prefix = f"bench-{secrets.token_hex(3)}.cx"
     total = len(workload.warm_up) + len(workload.load)
-    child = Child(contestant, bootstrap, prefix, partitions, total, idempotent=idempotent)
+    child = Child(contestant, bootstrap, prefix, partitions, total)
     try:
         async with Stage(child.assignment, contestant.changelog(child.assignment)) as stage:
             touchpoints = child.assignment.topics.touchpoints
             await stage.publish(touchpoints, workload.warm_up)
             with child:
-                await _until(child, lambda: _is_warm(stage, workload), stage.decisions, READY_SECONDS)
+                await _until(child, lambda: _is_warm(stage, workload), stage.outputs, READY_SECONDS)
                 await asyncio.sleep(IDLE_SECONDS)
                 child.halt()
                 await stage.publish(touchpoints, workload.load)
                 began = await stage.now()
                 child.go_on()
-                await _until(child, lambda: _is_done(stage), lambda: _progress(stage), STALL_SECONDS)
+                await _until(child, lambda: _is_done(stage, total), lambda: _progress(stage), STALL_SECONDS)
                 await asyncio.to_thread(child.stop)
             found = await stage.found()
     except KafkaError as error:
@@ -87,12 +85,12 @@ async def _is_warm(stage: Stage, workload: Workload) -> bool:
     return await stage.decisions() >= workload.warm
 
 
-async def _is_done(stage: Stage) -> bool:
-    return await stage.remaining() == 0
+async def _is_done(stage: Stage, total: int) -> bool:
+    return await stage.committed() == total
 
 
 async def _progress(stage: Stage) -> int:
-    return await stage.outputs() - await stage.remaining()
+    return await stage.outputs() + await stage.committed()
 
 
 async def _until(

@@ -113,7 +113,7 @@ def command(
             say(f"starting {title}")
             bootstrap = stack.enter_context(local).bootstrap
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        plan = Plan(events, customers, partitions, runs, recovery, idempotent=broker == "kafka")
+        plan = Plan(events, customers, partitions, runs, recovery)
         report = runner.run(run(bootstrap, title, names, plan, say))
     if as_json:
         click.echo(msgspec.json.encode(report))

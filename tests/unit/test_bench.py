@@ -179,7 +179,7 @@ def test_each_run_begins_with_another_one() -> None:
 
 def test_an_assignment_survives_the_command_line() -> None:
     """What a contestant's process reads is what it was told."""
-    told = Assignment("h:1", "cx", "cx.group", 4, 10, "/s", idempotent=False)
+    told = Assignment("h:1", "cx", "cx.group", 4, 10, "/s")
 
     assert msgspec.json.decode(told.to_argument(), type=Assignment) == told
 
@@ -210,7 +210,7 @@ def test_no_contestant_outlives_the_bench() -> None:
         "from agents.bench.child import Child\n"
         "from agents.bench.contestants import Contestant\n"
         "sleeper = Contestant('s', '', lambda _: ['sleep', '60'], str)\n"
-        "with Child(sleeper, 'h:1', 'cx', 4, 1, idempotent=True) as child:\n"
+        "with Child(sleeper, 'h:1', 'cx', 4, 1) as child:\n"
         "    child.halt()\n"
         "    print(child._process.pid, child._folder, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
