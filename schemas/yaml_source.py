@@ -49,7 +49,7 @@ class YamlSource:
             raise _error(name, error.problem_mark, f"not YAML: {error.problem}") from None
         except (yaml.YAMLError, RecursionError, LookupError, ValueError, AttributeError) as error:
             # What PyYAML raises for a value that is not of the type that its tag or form says.
-            raise _error(name, None, f"not YAML: {' '.join(str(error).split())}") from None
+            raise _error(name, None, f"not YAML: {error}") from None
 
     def error(self, message: str, *path: str | int) -> InputError:
         """The error that says what is wrong and, by file, line and column, where.
@@ -77,4 +77,6 @@ def _inside(node: Any) -> list[tuple[str | int, yaml.Mark, yaml.Node]]:
 
 
 def _error(name: str, mark: yaml.Mark | None, message: str) -> InputError:
-    return InputError(f"{name if mark is None else f'{name}:{mark.line + 1}:{mark.column + 1}'}: {message}")
+    place = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
+    # On one line, whatever names the file has.
+    return InputError(f"{place}: {' '.join(message.split())}")

@@ -181,6 +181,10 @@ RETENTION = (
             "  - family: suppression\n    play: hold\n    valid_for: 1d\n    valid-for: 2d",
             "10:5: Object contains unknown field `valid-for` - at `$.plays[0]` (did you mean `valid_for`?)",
         ),
+        (
+            '  - family: suppression\n    "a\\nb": 1',
+            "8:5: Object contains unknown field `a b` - at `$.plays[0]`",
+        ),
         ("  1", "6:1: Expected `array`, got `int` - at `$.plays`"),
         ("  - a: 1\n    a: 1", "8:5: not YAML: `a` stands here twice"),
     ],
