@@ -3,22 +3,24 @@
 Records of one destination go out as few, full Kafka batches (`create_batch`, `send_batch`):
 twenty times cheaper than one `send` each. The producer is idempotent with `acks=all`. A publish
 that fails is tried again with a fresh producer until it succeeds or the batch is given up
-because its partition has gone; it is never dropped.
+because its partition has gone; it is never dropped. What was given up never arrives later: an old
+profile behind a newer one would be the truth for whoever recovers next.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from agents.metrics import Metrics
-from agents.producer import start_producer
+from agents.producer import abort, start_producer
+from schemas.errors import TopicError
 
 MAX_BATCH_BYTES = 256 * 1024
 """Largest Kafka batch: some 400 decisions; beyond it the gain is below 1 %."""
@@ -28,7 +30,10 @@ MAX_REQUEST_BYTES = 2 * 1024 * 1024
 up to that size with more headers than it came with."""
 
 REQUEST_TIMEOUT_MS = 30_000
-"""How long the producer itself tries before it gives a batch back, in ms."""
+"""How long one request may take, in ms. An idempotent producer repeats it for as long as it takes."""
+
+ASK_SECONDS = 1.0
+"""How often a publish that waits for its acknowledgement asks whether it is still wanted, in seconds."""
 
 SHORTENED_BYTES = 64 * 1024
 """What is left of a dead letter that the broker finds too large, in bytes of its value."""
@@ -50,6 +55,8 @@ class Record:
         key: the record's key.
         value: the record's value; None is a tombstone.
         headers: the record's headers.
+        original: of a dead letter, how many of its headers it came with; they and most of its value
+            are left out where the topic takes no record so large. None: all of it or nothing.
     """
 
     topic: str
@@ -57,6 +64,25 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes]]
+    original: int | None = None
+
+
+@dataclass(slots=True)
+class _Destination:
+    """What is still to be acknowledged of one topic and partition, in order."""
+
+    topic: str
+    partition: int
+    records: list[Record]
+    singly: bool = False
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A batch that was handed over: how many records, and what tells of its acknowledgement."""
+
+    records: int
+    future: asyncio.Future[Any]
 
 
 class Abandoned(Exception):  # noqa: N818 - nothing went wrong: the batch is someone else's now
@@ -77,6 +103,7 @@ class Outbox:
         self._client_id = client_id
         self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect.
@@ -84,116 +111,174 @@ class Outbox:
         Raises:
             KafkaError: the broker can't be reached.
         """
-        self._producer = await start_producer(
-            self._bootstrap,
-            self._client_id,
-            max_batch_size=MAX_BATCH_BYTES,
-            max_request_size=MAX_REQUEST_BYTES,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-        )
+        await self._connected()
 
     async def stop(self) -> None:
-        """Send what is on its way, and disconnect."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
+        """Disconnect; what is not acknowledged by now is given up."""
+        if self._producer is not None:
+            await self._discard(self._producer)
 
     async def send(self, records: Iterable[Record], keep_trying: Callable[[], bool]) -> dict[str, int]:
         """Publish records and wait for the acknowledgement of all.
 
         Args:
             records: what to publish; the order is kept within a topic and partition.
-            keep_trying: asked before every further try.
+            keep_trying: asked before every try, and every second while one lasts.
 
         Returns:
             The offset of the last record by topic (of its last partition).
 
         Raises:
             Abandoned: `keep_trying` said no.
+            TopicError: a topic takes no record of a size that has to be.
         """
-        destinations: dict[tuple[str, int], list[Record]] = {}
+        grouped: dict[tuple[str, int], list[Record]] = {}
         for record in records:
-            destinations.setdefault((record.topic, record.partition), []).append(record)
+            grouped.setdefault((record.topic, record.partition), []).append(record)
+        destinations = [_Destination(*where, wanted) for where, wanted in grouped.items()]
         offsets: dict[str, int] = {}
         pause = FIRST_PAUSE
         while destinations:
             if not keep_trying():
                 raise Abandoned
-            failure = await self._attempt(destinations, offsets)
-            if failure is None:
-                break
-            self._metrics.publish_retries.inc()
-            log.warning("publishing failed, trying again", reason=failure, retry_in_seconds=pause)
-            await self._discard()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            failure = await self._try(destinations, offsets, keep_trying)
+            destinations = [destination for destination in destinations if destination.records]
+            if failure is not None:
+                self._metrics.publish_retries.inc()
+                log.warning("publishing failed, trying again", reason=failure, retry_in_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
         return offsets
 
-    async def _attempt(
-        self, destinations: dict[tuple[str, int], list[Record]], offsets: dict[str, int]
+    async def _try(
+        self, destinations: Sequence[_Destination], offsets: dict[str, int], keep_trying: Callable[[], bool]
     ) -> str | None:
-        """Publish once; what was acknowledged leaves `destinations`. The reason of a failure, or None."""
-        try:
-            if self._producer is None:
-                await self.start()
-            assert self._producer is not None
-            sent = {
-                destination: await _send_packed(self._producer, *destination, records)
-                for destination, records in destinations.items()
-            }
-        except (KafkaError, OSError, TimeoutError) as error:
-            return _reason(error)
+        """Publish once; what was acknowledged leaves its destination. The reason of a failure, or None."""
+        flights: list[list[_Flight]] = [[] for _ in destinations]
         failure = None
-        for destination, batches in sent.items():
-            results = await asyncio.gather(*(future for future, _ in batches), return_exceptions=True)
-            failed = next((result for result in results if isinstance(result, BaseException)), None)
-            if failed is None:
-                offsets[destination[0]] = results[-1].offset + batches[-1][1] - 1  # type: ignore[union-attr]
-                del destinations[destination]
-            elif isinstance(failed, MessageSizeTooLargeError):
-                _shorten(destinations[destination])
-                failure = _reason(failed)
-            elif isinstance(failed, KafkaError | OSError | TimeoutError):
-                failure = _reason(failed)
-            else:
-                raise failed
+        producer = None
+        try:
+            producer = await self._connected()
+            for destination, handed_over in zip(destinations, flights, strict=True):
+                await _hand_over(producer, destination, handed_over)
+            await _acknowledged([flight.future for each in flights for flight in each], keep_trying)
+        except (KafkaError, OSError, TimeoutError) as error:
+            failure = _reason(error)
+        finally:
+            # Also when given up or cancelled: nothing of this may arrive later.
+            if producer is not None and any(not flight.future.done() for each in flights for flight in each):
+                await self._discard(producer)
+        for destination, handed_over in zip(destinations, flights, strict=True):
+            failure = _settle(destination, handed_over, offsets) or failure
+        # An idempotent producer that gave a batch up has a hole in its sequence: only a new one goes on.
+        if failure is not None and producer is not None:
+            await self._discard(producer)
         return failure
 
-    async def _discard(self) -> None:
-        # An idempotent producer that gave a batch up has a hole in its sequence: only a new one goes on.
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            try:
-                await asyncio.wait_for(producer.stop(), LONGEST_PAUSE)
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.info("the old producer did not close", reason=_reason(error))
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await start_producer(
+                    self._bootstrap,
+                    self._client_id,
+                    max_batch_size=MAX_BATCH_BYTES,
+                    max_request_size=MAX_REQUEST_BYTES,
+                    request_timeout_ms=REQUEST_TIMEOUT_MS,
+                )
+            return self._producer
+
+    async def _discard(self, producer: AIOKafkaProducer) -> None:
+        # Runs of several partitions share a producer: another may have discarded it before us.
+        if self._producer is producer:
+            self._producer = None
+            await abort(producer)
 
 
-async def _send_packed(
-    producer: AIOKafkaProducer, topic: str, partition: int, records: list[Record]
-) -> list[tuple[asyncio.Future[Any], int]]:
-    """Hand records over as full batches; each batch's future and how many records it has."""
-    sent = []
+async def _hand_over(
+    producer: AIOKafkaProducer, destination: _Destination, handed_over: list[_Flight]
+) -> None:
+    """Hand records over as full batches; what was handed over before a failure is noted all the same."""
+    topic, partition = destination.topic, destination.partition
     batch = producer.create_batch()
     count = 0
-    for record in records:
-        while (
+    for record in destination.records:
+        while (count and destination.singly) or (
             batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers) is None
         ):
-            sent.append((await producer.send_batch(batch, topic, partition=partition), count))
+            handed_over.append(_Flight(count, await producer.send_batch(batch, topic, partition=partition)))
             batch = producer.create_batch()
             count = 0
         count += 1
-    sent.append((await producer.send_batch(batch, topic, partition=partition), count))
-    return sent
+    handed_over.append(_Flight(count, await producer.send_batch(batch, topic, partition=partition)))
 
 
-def _shorten(records: list[Record]) -> None:
-    # Only a dead letter can be this large: its topic allows less than the one it came from.
-    for record in records:
-        if record.value is not None and len(record.value) > SHORTENED_BYTES:
-            record.headers = [*record.headers, ("cx-original-bytes", str(len(record.value)).encode())]
-            record.value = record.value[:SHORTENED_BYTES]
+async def _acknowledged(futures: Iterable[asyncio.Future[Any]], keep_trying: Callable[[], bool]) -> None:
+    """Wait until each future has a result or an error, as long as `keep_trying` says so."""
+    pending = set(futures)
+    while pending:
+        _, pending = await asyncio.wait(pending, timeout=ASK_SECONDS)
+        if pending and not keep_trying():
+            raise Abandoned
+
+
+def _settle(destination: _Destination, flights: Sequence[_Flight], offsets: dict[str, int]) -> str | None:
+    """Take out what was acknowledged, up to the first failure: what stays keeps its order.
+
+    The reason of the first failure, or None.
+    """
+    failure = None
+    for flight in flights:
+        if not flight.future.done():
+            continue
+        error = flight.future.exception()
+        if failure is not None:
+            continue
+        if error is None:
+            # Below zero where the broker only knows that it has the batch already: then it is asked anew.
+            if flight.future.result().offset < 0:
+                failure = "the broker does not tell the offset"
+                continue
+            offsets[destination.topic] = flight.future.result().offset + flight.records - 1
+            del destination.records[: flight.records]
+        elif isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+            failure = _reason(error)
+            if flight.records > 1:
+                destination.singly = True
+            elif not _shorten(destination.records[0]):
+                raise TopicError(
+                    f"topic {destination.topic} refuses a record of {_size(destination.records[0])} bytes; "
+                    "set its max.message.bytes higher"
+                )
+        elif isinstance(error, KafkaError | OSError | TimeoutError):
+            failure = _reason(error)
+        else:
+            raise error
+    return failure
+
+
+def _shorten(record: Record) -> bool:
+    """Leave out the largest part of a dead letter that can be spared; False if there is none."""
+    if record.original is None:
+        return False
+    if record.value is not None and len(record.value) > SHORTENED_BYTES:
+        record.headers = [*record.headers, ("cx-original-bytes", str(len(record.value)).encode())]
+        record.value = record.value[:SHORTENED_BYTES]
+    elif record.original:
+        record.headers = [
+            *record.headers[record.original :],
+            ("cx-original-headers", str(record.original).encode()),
+        ]
+        record.original = 0
+    elif record.key is not None:
+        record.key = None
+    else:
+        return False
+    return True
+
+
+def _size(record: Record) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def _reason(error: BaseException) -> str:
