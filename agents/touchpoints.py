@@ -13,6 +13,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from agents.settings import Clock
 from agents.tables.profiles import Profiles
 from schemas import cloudevents, deadletter, decision, profile, touchpoint, trigger
 from schemas.deadletter import Origin
-from schemas.errors import RejectedError
+from schemas.errors import RejectedError, StateError
 from schemas.profile import Profile
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
@@ -33,6 +34,10 @@ from stream.plays.context import FIRED
 
 REKEYED = "cx-rekeyed"
 """Header of a record that was published once more under the right key; its value is the old partition."""
+
+MAX_HEADER_BYTES = 64 * 1024
+"""Largest headers of a record that is published once more, in bytes: as large as a touchpoint may be.
+With the header that says why, larger ones could exceed what the topic takes, and no record gets past them."""
 
 log = structlog.get_logger("dangol.touchpoints")
 
@@ -120,6 +125,8 @@ class TouchpointProcessor:
         Raises:
             Abandoned: `keep_trying` said no; nothing of the run may be acked.
         """
+        if not keep_trying():
+            raise Abandoned
         work = self.apply(partition, run)
         await self._outbox.send(work.records, keep_trying)
         if work.profiles:
@@ -143,6 +150,9 @@ class TouchpointProcessor:
         Args:
             partition: of the touchpoint topic.
             run: consecutive records of it.
+
+        Raises:
+            StateError: a stored profile can't be read: no record's fault, so none is given up for it.
         """
         work = Work(partition)
         step = self._engine.step
@@ -169,15 +179,24 @@ class TouchpointProcessor:
                     work.replayed += 1
                     continue
                 outcome = step(before, event, event.time if event_clock or timestamp < 0 else timestamp)
+                published = self._published(outcome, record, partition)
             except RejectedError as error:
                 self._dead_letter(record, work, error.code, str(error), stage)
                 continue
             except msgspec.ValidationError as error:
                 self._dead_letter(record, work, "data-invalid", str(error), stage)
                 continue
-            except Exception as error:
-                # A fault of ours must not stop a partition: the record is kept for when it is mended.
-                log.exception("the engine failed on a record", partition=partition, offset=record.offset)
+            except StateError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not stop a partition
+                # The record is kept for when it is mended. The error's own words may be a customer's data.
+                log.error(  # noqa: TRY400 - so may be what a traceback shows
+                    "the engine failed on a record",
+                    partition=partition,
+                    offset=record.offset,
+                    error=type(error).__name__,
+                    at=_place(error),
+                )
                 self._dead_letter(record, work, "engine-error", type(error).__name__, stage)
                 continue
             if outcome.duplicate:
@@ -186,7 +205,8 @@ class TouchpointProcessor:
             after = outcome.profile
             after.applied = {**after.applied, partition: offset}
             profiles[customer] = after
-            self._publish(outcome, event, record, work)
+            work.records += published
+            self._note(outcome, event, record, work)
         return work
 
     def _is_misplaced(self, record: Any, customer: str, before: Profile | None, partition: int) -> bool:
@@ -199,6 +219,11 @@ class TouchpointProcessor:
         return bool(record.key != key) or (before is None and self._partition_of(key) != partition)
 
     def _forward(self, record: Any, customer: str, work: Work) -> None:
+        if sum(len(name) + len(value or b"") for name, value in record.headers) > MAX_HEADER_BYTES:
+            raise RejectedError(
+                "headers-too-large",
+                f"under another key than its customer's, with headers of over {MAX_HEADER_BYTES} bytes",
+            )
         key = customer.encode()
         work.rekeyed += 1
         headers = [h for h in record.headers if h[0] != REKEYED]
@@ -214,24 +239,41 @@ class TouchpointProcessor:
         )
         headers = deadletter.headers_of(record.headers, origin, code, message, stage)
         work.records.append(
-            Record(self._topics.dead_letters, work.partition, record.key, record.value, headers)
+            Record(
+                self._topics.dead_letters,
+                work.partition,
+                record.key,
+                record.value,
+                headers,
+                original=len(record.headers),
+            )
         )
 
-    def _publish(self, outcome: Outcome, event: Touchpoint, record: Any, work: Work) -> None:
+    def _published(self, outcome: Outcome, record: Any, partition: int) -> list[Record]:
+        """The triggers and the decision of a touchpoint, as records."""
+        if outcome.decision is None:
+            return []
+        key = record.key
+        records = [
+            Record(
+                self._trigger_topics[fired.family], partition, key, trigger.encode(fired), cloudevents.HEADERS
+            )
+            for fired in outcome.triggers
+        ]
+        value = decision.encode(outcome.decision)
+        records.append(Record(self._topics.decisions, partition, key, value, cloudevents.HEADERS))
+        return records
+
+    def _note(self, outcome: Outcome, event: Touchpoint, record: Any, work: Work) -> None:
+        """Count what a touchpoint led to."""
         work.applied += 1
         work.late += outcome.late
         work.lags.append(max(record.timestamp - event.time, 0) / 1000)
         work.scores.append(outcome.profile.risk)
         if outcome.decision is None:
             return
-        key = record.key
-        partition = work.partition
         for fired in outcome.triggers:
             work.emitted[fired.family,] += 1
-            topic = self._trigger_topics[fired.family]
-            work.records.append(Record(topic, partition, key, trigger.encode(fired), cloudevents.HEADERS))
-        value = decision.encode(outcome.decision)
-        work.records.append(Record(self._topics.decisions, partition, key, value, cloudevents.HEADERS))
         for candidate in outcome.decision.data.candidates:
             if candidate.reason != FIRED:
                 work.held[candidate.family, candidate.reason] += 1
@@ -252,3 +294,13 @@ class TouchpointProcessor:
         metrics.decision_latency.observe(max(now - record.timestamp, 0.0) / 1000 for record in run)
         metrics.event_lag.observe(work.lags)
         metrics.score.observe(work.scores)
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised, as `file:line`."""
+    trace = error.__traceback__
+    if trace is None:
+        return "?"
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from schemas.errors import StateError
+
 
 class MemoryStore:
     """A ProfileStore in this process's memory: about the profiles' size plus 150 B each."""
@@ -13,12 +15,20 @@ class MemoryStore:
         self._offsets: dict[int, int] = {}
 
     def get(self, partition: int, key: bytes) -> bytes | None:
-        """The stored bytes of a key, or None."""
-        return self._partitions[partition].get(key)
+        """The stored bytes of a key, or None.
+
+        Raises:
+            StateError: the partition is not open.
+        """
+        return self._held(partition).get(key)
 
     def write(self, partition: int, changes: Mapping[bytes, bytes | None], offset: int) -> None:
-        """Apply changes (None deletes) and note the changelog offset."""
-        held = self._partitions[partition]
+        """Apply changes (None deletes) and note the changelog offset.
+
+        Raises:
+            StateError: the partition is not open.
+        """
+        held = self._held(partition)
         for key, value in changes.items():
             if value is None:
                 held.pop(key, None)
@@ -52,3 +62,9 @@ class MemoryStore:
         """Let go of everything."""
         self._partitions.clear()
         self._offsets.clear()
+
+    def _held(self, partition: int) -> dict[bytes, bytes]:
+        try:
+            return self._partitions[partition]
+        except KeyError:
+            raise StateError(f"partition {partition} of the profiles is not open here") from None

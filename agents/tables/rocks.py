@@ -44,16 +44,25 @@ class RocksStore:
             raise StateError(f"{folder}: the state folder can't be made: {error.strerror}") from error
 
     def get(self, partition: int, key: bytes) -> bytes | None:
-        """The stored bytes of a key, or None."""
-        value: bytes | None = self._open[partition].get(key)
+        """The stored bytes of a key, or None.
+
+        Raises:
+            StateError: the partition is not open, or the disk fails.
+        """
+        database = self._database(partition)
+        try:
+            value: bytes | None = database.get(key)
+        except Exception as error:  # rocksdict raises bare Exception
+            raise StateError(f"{self._path(partition)}: can't be read: {error}") from error
         return value
 
     def write(self, partition: int, changes: Mapping[bytes, bytes | None], offset: int) -> None:
         """Apply changes (None deletes) and note the changelog offset, both or neither.
 
         Raises:
-            StateError: the disk is full or fails.
+            StateError: the partition is not open, or the disk is full or fails.
         """
+        database = self._database(partition)
         batch = WriteBatch(raw_mode=True)
         for key, value in changes.items():
             if value is None:
@@ -62,7 +71,7 @@ class RocksStore:
                 batch.put(key, value)
         batch.put(_OFFSET, offset.to_bytes(8, "big"))
         try:
-            self._open[partition].write(batch)
+            database.write(batch)
         except Exception as error:  # rocksdict raises bare Exception
             raise StateError(f"{self._path(partition)}: can't be written: {error}") from error
 
@@ -113,6 +122,12 @@ class RocksStore:
     def close(self) -> None:
         """Close all databases."""
         self.drop(list(self._open))
+
+    def _database(self, partition: int) -> Rdict:
+        try:
+            return self._open[partition]
+        except KeyError:
+            raise StateError(f"partition {partition} of the profiles is not open here") from None
 
     def _path(self, partition: int) -> Path:
         return self._folder / f"profiles-{partition}"
