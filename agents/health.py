@@ -62,7 +62,7 @@ class HealthServer:
         """Begin to serve; the port that was bound.
 
         Raises:
-            InputError: the port is taken, or not ours to bind.
+            InputError: the port is taken, or not ours to bind, or there is no such address.
         """
         app = web.Application()
         app.router.add_get("/livez", self._livez)
@@ -73,11 +73,11 @@ class HealthServer:
         site = web.TCPSite(self._runner, self._host, self._port)
         try:
             await site.start()
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             await self._runner.cleanup()
+            why = error.strerror if isinstance(error, OSError) else "no such port"
             raise InputError(
-                f"metrics can't bind to {self._host}:{self._port}: {error.strerror}; "
-                "choose another --metrics-port"
+                f"metrics can't bind to {self._host}:{self._port}: {why}; choose another --metrics-port"
             ) from error
         port: int = self._runner.addresses[0][1]
         return port

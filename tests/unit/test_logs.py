@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 
 import pytest
 import structlog
@@ -59,7 +60,7 @@ def _record(message: str) -> logging.LogRecord:
 def test_an_outage_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of what a client says many times a second, one line a minute is left."""
     clock = [1_000.0]
-    monkeypatch.setattr(logs.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     notice = logs.OutageNotice()
 
     with structlog.testing.capture_logs() as told:
