@@ -14,18 +14,22 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
 - `ConsumerThread._commit`: stock Faust crashes the whole app when a commit fails because the
   broker is away; the next commit carries the offset just as well.
 - `ConsumerThread._create_worker_consumer`, aiokafka's `_fetch_max_wait_ms`: Faust has no setting for it.
+- aiokafka's `_sender.sender_task` and `_message_accumulator`: see `abort`.
 - `Table._changelog_topic_name`, `Table._new_store`: to name the changelog, and for our store.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.structs import OffsetAndMetadata
 from faust.stores.base import Store
 from faust.transport.drivers import aiokafka as driver
@@ -34,6 +38,9 @@ from yarl import URL
 
 from agents.metrics import Metrics
 from agents.tables.store import ProfileStore
+
+ABORT_SECONDS = 0.5
+"""How long the sending half of a producer may take to notice that its connections are gone."""
 
 FETCH_WAIT_MS = 20
 """How long a broker may hold a fetch that finds nothing, in ms. Apache Kafka answers as soon as there
@@ -199,6 +206,26 @@ def use_lane(app: faust.App, bootstrap: str, run_topics: Iterable[str], run_leng
     Consumer.run_length = run_length
     Transport.Consumer = Consumer
     app.transport = Transport([URL(f"kafka://{bootstrap}")], app)
+
+
+async def abort(producer: AIOKafkaProducer) -> None:
+    """Close a producer at once: what waits is not sent any more, and who waits for it is told.
+
+    `AIOKafkaProducer.stop` first sends what waits, and an idempotent producer tries that for as long as
+    the broker is away. There is no public way to end one without, so this takes its sending task, and
+    its accumulator, which fails all that waits; tests/integration/test_outbox.py holds it.
+    """
+    sender = producer._sender.sender_task
+    if sender is not None:
+        sender.cancel()
+        # Requests on their way end with their connections, and the sending task with them.
+        await producer.client.close()
+        await asyncio.wait({sender}, timeout=ABORT_SECONDS)
+        sender.cancel()
+        await asyncio.wait({sender}, timeout=ABORT_SECONDS)
+    producer._message_accumulator.fail_all(ProducerClosed())
+    with suppress(KafkaError, OSError):
+        await producer.stop()
 
 
 def is_compiled() -> bool:

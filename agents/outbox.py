@@ -18,8 +18,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
+from agents.lane import abort
 from agents.metrics import Metrics
-from agents.producer import abort, start_producer
+from agents.producer import start_producer
 from schemas.errors import TopicError
 
 MAX_BATCH_BYTES = 256 * 1024

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 
-import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerClosed, UnknownError
-
-ABORT_SECONDS = 0.5
-"""How long the sending half of a producer may take to notice that its connections are gone."""
-
-log = structlog.get_logger("dangol.producer")
+from aiokafka.errors import UnknownError
 
 
 async def start_producer(bootstrap: str, client_id: str, **options: Any) -> AIOKafkaProducer:
@@ -34,29 +26,7 @@ async def start_producer(bootstrap: str, client_id: str, **options: Any) -> AIOK
     try:
         return await _started(AIOKafkaProducer(enable_idempotence=True, **common))
     except UnknownError:
-        log.info("this broker has no idempotent producers", broker=bootstrap)
         return await _started(AIOKafkaProducer(**common))
-
-
-async def abort(producer: AIOKafkaProducer) -> None:
-    """Close a producer at once: what waits is not sent any more, and who waits for it is told.
-
-    `AIOKafkaProducer.stop` first sends what waits, and an idempotent producer tries that for as long as
-    the broker is away. There is no public way to end one without, so two private parts of aiokafka 0.14
-    are used here, and tests/integration/test_outbox.py fails when they change: its sending task, and
-    its accumulator, which fails all that waits.
-    """
-    sender = producer._sender.sender_task  # noqa: SLF001 - see above
-    if sender is not None:
-        sender.cancel()
-        # Requests on their way end with their connections, and the sending task with them.
-        await producer.client.close()
-        await asyncio.wait({sender}, timeout=ABORT_SECONDS)
-        sender.cancel()
-        await asyncio.wait({sender}, timeout=ABORT_SECONDS)
-    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001 - see above
-    with suppress(KafkaError, OSError):
-        await producer.stop()
 
 
 async def _started(producer: AIOKafkaProducer) -> AIOKafkaProducer:

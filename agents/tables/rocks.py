@@ -20,8 +20,8 @@ WRITE_BUFFERS = 2
 OPEN_FILES = 128
 """Files held open by a partition; with 64 partitions still below the usual limit of 10,000."""
 
-_OFFSET = b"\x00offset"
-"""Key of the changelog offset; no customer id starts with a zero byte, see schemas/touchpoint.py."""
+_OFFSET = b""
+"""Key of the changelog offset: no customer id is empty, see schemas/touchpoint.py."""
 
 
 class RocksStore:
