@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import islice
 
 import msgspec
 import structlog
@@ -12,8 +13,8 @@ from agents.tables.store import ProfileStore
 from schemas import profile as codec
 from schemas.profile import Profile
 
-MAX_DECODED = 20_000
-"""Decoded profiles kept, all partitions together: some 40 MB, and the customers of a busy hour."""
+MAX_DECODED = 5_000
+"""Decoded profiles kept of each partition: some 10 MB, and the customers of a busy hour."""
 
 log = structlog.get_logger("dangol.profiles")
 
@@ -29,7 +30,7 @@ class Profiles:
     def __init__(self, store: ProfileStore, metrics: Metrics) -> None:
         self.store = store
         self._metrics = metrics
-        self._decoded: dict[tuple[int, str], Profile] = {}
+        self._decoded: dict[int, dict[str, Profile]] = {}
 
     def get(self, partition: int, customer: str) -> Profile | None:
         """A customer's profile; None for one who is new.
@@ -40,22 +41,19 @@ class Profiles:
         Raises:
             StateError: a newer program wrote it; going on would destroy what only that one can read.
         """
-        # Taking it out puts it at the end when it is put back: the first is the longest unused.
-        profile = self._decoded.pop((partition, customer), None)
-        if profile is None:
-            stored = self.store.get(partition, customer.encode())
-            if stored is None:
-                return None
-            try:
-                profile = codec.decode(stored)
-            except msgspec.DecodeError as error:
-                self._metrics.undecodable.inc()
-                log.error(  # noqa: TRY400 - the traceback would show nothing but this line
-                    "a stored profile can't be read", partition=partition, reason=str(error)
-                )
-                return None
-        self._keep(partition, customer, profile)
-        return profile
+        if (profile := self._decoded.get(partition, {}).get(customer)) is not None:
+            return profile
+        stored = self.store.get(partition, customer.encode())
+        if stored is None:
+            return None
+        try:
+            return codec.decode(stored)
+        except msgspec.DecodeError as error:
+            self._metrics.undecodable.inc()
+            log.error(  # noqa: TRY400 - the traceback would show nothing but this line
+                "a stored profile can't be read", partition=partition, reason=str(error)
+            )
+            return None
 
     def commit(
         self,
@@ -73,21 +71,14 @@ class Profiles:
             offset: the changelog's offset after them.
         """
         self.store.write(partition, stored, offset)
-        for customer, profile in profiles.items():
-            self._decoded.pop((partition, customer), None)
-            self._keep(partition, customer, profile)
+        decoded = self._decoded.setdefault(partition, {})
+        for customer in profiles:
+            # Taken out and put back, they stand at the end: at the front is who had no touchpoint longest.
+            decoded.pop(customer, None)
+        decoded.update(profiles)
+        for customer in list(islice(decoded, max(len(decoded) - MAX_DECODED, 0))):
+            del decoded[customer]
 
     def forget(self) -> None:
         """Let go of all decoded profiles: the store below may have changed."""
         self._decoded.clear()
-
-    def drop(self, partitions: Iterable[int]) -> None:
-        """Let go of partitions that are someone else's now."""
-        self.forget()
-        self.store.drop(partitions)
-
-    def _keep(self, partition: int, customer: str, profile: Profile) -> None:
-        decoded = self._decoded
-        decoded[(partition, customer)] = profile
-        if len(decoded) > MAX_DECODED:
-            del decoded[next(iter(decoded))]
