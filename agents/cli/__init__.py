@@ -21,6 +21,7 @@ COMMANDS = {
     "topics": "Create or check the topics.",
     "publish": "Send touchpoints from a file.",
     "tail": "Follow triggers and decisions as they happen.",
+    "dlq": "List, show and replay dead letters.",
     "replay": "Run a file through the engine, without a broker.",
     "data": "Make or read sample touchpoints.",
     "bench": "Measure throughput and latency.",
