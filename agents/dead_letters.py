@@ -177,17 +177,21 @@ class DeadLetters:
         )
         try:
             await self._consumer.start()
-            # A task of aiokafka's has to have begun: cancelled before, it takes with it whoever stops at once.
+            # A task of aiokafka's has to have begun before it may be cancelled, or stopping ends there.
             await asyncio.sleep(0)
         except (KafkaError, OSError) as error:
-            await self._consumer.stop()
+            await self._stop()
             raise _failure(self._bootstrap, error) from None
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        # Without a broker aiokafka may end in cancelling a task of its own, which would pass for ours.
+        await asyncio.gather(self._consumer.stop(), return_exceptions=True)
 
     async def span(self, since: int | None = None) -> Span:
         """The topic from its beginning, or from a time on, to its end as of now.
