@@ -7,8 +7,8 @@ other, so what was applied already is dropped there. On the dead-letter topic no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -213,7 +213,7 @@ class DeadLetters:
             raise _failure(self._bootstrap, error) from None
         return Span(starts, ends, since)
 
-    async def letters(self, span: Span) -> AsyncIterator[Letter]:
+    async def letters(self, span: Span) -> AsyncGenerator[Letter, None]:
         """The letters of a span; in order within a partition.
 
         Raises:
@@ -256,24 +256,20 @@ class DeadLetters:
         if partition not in self._partitions:
             have = f"partitions 0 to {len(self._partitions) - 1}"
             raise InputError(f"{self._topic} has {have}, so there is no letter {address}")
-        consumer = self._consumer
         try:
-            start = (await consumer.beginning_offsets([partition]))[partition]
-            end = (await consumer.end_offsets([partition]))[partition]
+            start = (await self._consumer.beginning_offsets([partition]))[partition]
+            end = (await self._consumer.end_offsets([partition]))[partition]
             if not start <= address.offset < end:
                 have = f"offsets {start} to {end - 1}" if start < end else "nothing"
                 where = f"partition {address.partition} of {self._topic}"
                 raise InputError(f"{where} holds {have}, so there is no letter {address}")
-            consumer.assign([partition])
-            consumer.seek(partition, address.offset)
-            record = await asyncio.wait_for(consumer.getone(partition), STALL_SECONDS)
-        except (KafkaError, OSError, TimeoutError) as error:
+        except (KafkaError, OSError) as error:
             raise _failure(self._bootstrap, error) from None
-        if record.offset != address.offset:
-            raise InputError(
-                f"{self._topic} holds no record at {address}; the next one is at {record.offset}"
-            )
-        return _letter(record)
+        alone = Span({partition: address.offset}, {partition: address.offset + 1}, None)
+        async with aclosing(self.letters(alone)) as letters:
+            async for letter in letters:
+                return letter
+        raise InputError(f"{self._topic} holds no record at {address}, only a mark of a transaction")
 
 
 class Replay:

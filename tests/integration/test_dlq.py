@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from click.testing import CliRunner, Result
 
 from agents import dead_letters
@@ -296,6 +299,46 @@ def test_a_place_where_nothing_stands_is_one_line(kafka: str, topics: Topics) ->
     )
     assert nowhere.stderr == f"dangol: {topic} has partitions 0 to 3, so there is no letter 99:0\n"
     assert read_all(kafka, topics.touchpoints) == []
+
+
+def test_the_mark_of_a_transaction_is_no_letter(kafka: str, topics: Topics) -> None:
+    """Marks take offsets but are no records: the list ends behind one, and none can be shown."""
+
+    async def transaction() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=topics.prefix)
+        async with producer, producer.transaction():
+            await producer.send_and_wait(topics.dead_letters, b"x", partition=ANN)
+
+    asyncio.run(transaction())
+
+    assert listed(kafka, topics)["reasons"] == {"unknown": 1}
+    assert dlq(kafka, topics, "show", f"{ANN}:1").stderr == (
+        f"dangol: {topics.dead_letters} holds no record at {ANN}:1, only a mark of a transaction\n"
+    )
+
+
+def test_a_topic_that_takes_no_letter_is_one_line(kafka: str) -> None:
+    """Where the broker refuses a record for good, it says so, and the exit code is 4."""
+    topics = Topics(f"t{secrets.token_hex(4)}.cx")
+
+    async def narrow() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        limit = {"max.message.bytes": "400"}
+        await admin.create_topics([NewTopic(topics.touchpoints, PARTITIONS, 1, topic_configs=limit)])
+        await admin.close()
+
+    asyncio.run(narrow())
+    asyncio.run(create(kafka, topics, PARTITIONS))
+    publish(kafka, topics.dead_letters, [letter(topics, 7, b"x" * 500)], PARTITIONS)
+
+    result = dlq(kafka, topics, "replay", "--all")
+
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr == (
+        f"dangol: the broker at {kafka} refuses records for {topics.touchpoints}: "
+        "[Error 10] MessageSizeTooLargeError; 0 letters were replayed before\n"
+    )
 
 
 def test_no_topic_and_no_broker_are_one_line(kafka: str) -> None:
