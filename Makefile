@@ -38,7 +38,7 @@ format: $(VENV)/.dev  ## Mend what ruff can mend by itself
 	@$(BIN)/ruff format
 
 docs: $(VENV)/.dev  ## Run every example in docstrings and README
-	@$(BIN)/pytest schemas stream agents $(wildcard tests/unit/test_readme.py)
+	@$(BIN)/pytest schemas stream agents deploy $(wildcard tests/unit/test_readme.py)
 
 bench: $(VENV)/.dev  ## Measure throughput and latency
 	@$(BIN)/dangol bench $(ARGS)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from agents.demo.sentence import sentence
+from agents.sentence import sentence
 from schemas.decision import DecisionEvent
 from schemas.profile import Profile
 from schemas.timestamp import to_datetime, to_millis

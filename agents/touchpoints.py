@@ -245,7 +245,7 @@ class TouchpointProcessor:
                 record.key,
                 record.value,
                 headers,
-                original=len(record.headers),
+                original=len(deadletter.without_reason(record.headers)),
             )
         )
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
 import signal
+from pathlib import Path
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -16,7 +19,7 @@ from agents.health import Health, HealthServer
 from agents.lane import is_compiled
 from agents.metrics import Metrics
 from agents.settings import Settings
-from schemas.errors import BrokerError, DangolError
+from schemas.errors import BrokerError, DangolError, StateError
 from stream.engine import Engine
 
 FIRST_PAUSE = 1.0
@@ -71,7 +74,7 @@ async def run(settings: Settings, engine: Engine) -> None:
             partitions = await _partitions(settings, stop)
             if partitions is None:
                 break
-            settings.state.mkdir(parents=True, exist_ok=True)
+            _make_folder(settings.state)
             app = WorkerApp(settings, engine, partitions, metrics, health)
             reason = await _live(app, stop)
             if reason is None:
@@ -120,6 +123,17 @@ async def _live(app: WorkerApp, stop: asyncio.Event) -> BaseException | None:
         stopping.cancel()
         await app.stop()
     return None if stop.is_set() else app.failure or app.faust.crash_reason or ConnectionError("it stopped")
+
+
+def _make_folder(state: Path) -> None:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        if not os.access(state, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise StateError(
+            f"{state}: the state folder can't be used: {error.strerror}; choose another --state"
+        ) from error
 
 
 def _is_outage(reason: BaseException) -> bool:

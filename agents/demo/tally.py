@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from agents.demo.sentence import sentence
+from agents.sentence import sentence
 from agents.simulation.happening import DAY_START
 from agents.simulation.simulation import Expected, Simulation
 from schemas.profile import Profile

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from agents.demo.sentence import sentence
+from agents.sentence import sentence
 from agents.demo.tally import Family, Summary, Tally
 from agents.demo.view import View
 from agents.simulation.simulation import Simulation
