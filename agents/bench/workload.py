@@ -24,8 +24,8 @@ from stream.engine import Engine
 SEED = 7
 """Any number, as long as it stays the same: figures of two days are of the same touchpoints."""
 
-START = 1_772_323_200_000
-"""The first touchpoint's time: 1 March 2026, in ms."""
+START = 1_709_251_200_000
+"""The first touchpoint's time: 1 March 2024, in ms; well in the past, for the future would be refused."""
 
 SPAN = 120 * DAY
 """Time that all touchpoints together take, in ms: cooldowns end, and customers go quiet."""
