@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from agents.sentence import sentence
 from agents.demo.tally import Family, Summary, Tally
 from agents.demo.view import View
+from agents.sentence import sentence
 from agents.simulation.simulation import Simulation
 from schemas.trigger import (
     Content,
