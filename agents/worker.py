@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 import structlog
@@ -25,6 +26,9 @@ from stream.engine import Engine
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 """Seconds between tries to reach the broker: doubling from the first, up to the longest."""
+
+STOP_SECONDS = 9.0
+"""How long stopping may take in all: the runs in hand have five of them, orchestrators kill after thirty."""
 
 GC_THRESHOLD = 50_000
 """Allocations between garbage collections: state is free of cycles, and the default of 700 costs
@@ -121,8 +125,27 @@ async def _live(app: WorkerApp, stop: asyncio.Event) -> BaseException | None:
     finally:
         starting.cancel()
         stopping.cancel()
-        await app.stop()
+        await _close(app, stop)
     return None if stop.is_set() else app.failure or app.faust.crash_reason or ConnectionError("it stopped")
+
+
+async def _close(app: WorkerApp, stop: asyncio.Event) -> None:
+    """Stop an app; when told to stop for good, wait no longer than `STOP_SECONDS` for it.
+
+    Without a broker, Faust waits for its last commit and for its consumer's thread, which Python would
+    then wait for too. Whatever is left undone, the next owner of the partitions does: so just go.
+    """
+    closing = asyncio.create_task(app.stop())
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait({closing, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    await asyncio.wait({closing}, timeout=STOP_SECONDS)
+    if not closing.done():
+        log.warning("the broker is away: left without telling it", after_seconds=STOP_SECONDS)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    closing.result()
 
 
 def _make_folder(state: Path) -> None:
