@@ -167,7 +167,10 @@ class Outbox:
             failure = _reason(error)
         finally:
             # Also when given up or cancelled: nothing of this may arrive later.
-            if producer is not None and any(not flight.future.done() for each in flights for flight in each):
+            waiting = [flight.future for each in flights for flight in each if not flight.future.done()]
+            for future in waiting:
+                future.add_done_callback(_hear)
+            if producer is not None and waiting:
                 await self._discard(producer)
         for destination, handed_over in zip(destinations, flights, strict=True):
             failure = _settle(destination, handed_over, offsets) or failure
@@ -255,6 +258,12 @@ def _settle(destination: _Destination, flights: Sequence[_Flight], offsets: dict
         else:
             raise error
     return failure
+
+
+def _hear(future: asyncio.Future[Any]) -> None:
+    """Take note of what became of a batch that nobody waits for; asyncio complains of errors unheard."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _shorten(record: Record) -> bool:
