@@ -228,7 +228,9 @@ def test_profile_v1_is_written_and_read_as_ever() -> None:
 @pytest.mark.parametrize("name", ["touchpoint", "trigger", "decision", "profile", "playbook", "dead-letter"])
 def test_each_contract_has_a_file(name: str) -> None:
     """The schemas ship with the program."""
-    assert validator(name).schema["$id"] == f"{name}.schema.json"
+    schema = json.loads((ROOT / "schemas" / "json" / f"{name}.schema.json").read_bytes())
+
+    assert schema["$id"] == f"{name}.schema.json"
 
 
 def test_the_model_of_the_command_line_is_the_default() -> None:

@@ -179,13 +179,13 @@ def test_applying_changes_nothing(bench: Bench) -> None:
     """Until the broker has acknowledged it, a run is nowhere: not in the store and not in the cache."""
     bench.process(Read(0, b"ann", happened("complaint.opened", "1")))
     before = dict(bench.store.items(ANN))
-    cached = {key: codec.encode(profile) for key, profile in bench.profiles._decoded.items()}
+    cached = {name: codec.encode(profile) for name, profile in bench.profiles._decoded[ANN].items()}
     published = list(bench.outbox.records)
 
     bench.apply(Read(1, b"ann", happened("complaint.opened", "2")), Read(2, b"ann", b"not json"))
 
     assert dict(bench.store.items(ANN)) == before
-    assert {key: codec.encode(profile) for key, profile in bench.profiles._decoded.items()} == cached
+    assert {name: codec.encode(profile) for name, profile in bench.profiles._decoded[ANN].items()} == cached
     assert bench.outbox.records == published
     assert bench.counted("cx_events_applied_total") == 1.0
 
