@@ -3,12 +3,14 @@
 Stock Faust creates four asyncio tasks for every message (`Consumer._drain_messages`) and reads
 changelogs one event at a time. Here its consumer yields one message for a run of records of a
 partition; the message carries the records as its value and the offset of the last. Acking it
-makes Faust's own handling of gaps commit the whole run.
+commits the whole run.
 
 What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails when it changes):
 
 - `Consumer.getmany`, `_wait_next_records`, `_buffered_partitions`, `_to_message`, `perform_seek`:
   the way in for runs, as above.
+- `Consumer._new_offset`, `_add_gap`, `_acked`, `_acked_index`: to Faust a run looks like one message and
+  a gap, and of those it commits one a second (the end of the gap is counted twice, and ends the search).
 - `Consumer.ack`: a message read before a rebalance must not move the offset after it. The
   compiled stream never acks such a message, the pure-Python one does (streams.py, `__aiter__`).
 - `ConsumerThread._commit`: stock Faust crashes the whole app when a commit fails because the
@@ -108,6 +110,19 @@ class LaneConsumer(driver.Consumer):
     def _is_interrupted(self, generation: int) -> bool:
         """Whether a rebalance began since this generation's records were fetched."""
         return not self.flow_active or bool(self.app.consumer_generation_id != generation)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """The offset to commit: after the last record of the latest run acked, as runs are acked in order."""
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        offset: int = max(acked) + 1
+        acked.clear()
+        self._acked_index[tp].clear()
+        return offset
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing to note: that a run jumps over the records before its last is known to `_new_offset`."""
 
     def ack(self, message: Any) -> bool:
         """Mark a message as done, unless it was read before the latest rebalance."""

@@ -12,7 +12,7 @@ from schemas import profile as profiles
 from schemas.cloudevents import CONTENT_TYPE
 from schemas.topics import Topics
 from schemas.touchpoint import MAX_BYTES
-from tests.cluster import Sent, Worker, publish, read_all, wait_for
+from tests.cluster import Sent, Worker, committed, publish, read_all, wait_for
 from tests.conftest import PARTITIONS
 
 TIME = "2026-03-14T09:30:00Z"
@@ -157,6 +157,22 @@ def test_a_worker_told_to_stop_leaves_nothing_to_be_replayed(
         assert follower.metric("cx_profiles") == 501
     finally:
         follower.stop()
+
+
+def test_offsets_keep_up_with_what_is_done(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    """What was applied is committed within seconds, however many runs it took: a crash replays little."""
+    count = 20_000
+    running = Worker(kafka, topics, tmp_path, "--clock", "event", "--batch", "20").start().wait_ready()
+    try:
+        records: list[Sent] = [
+            (b"c%d" % (n % 500), touchpoint(str(n), "page.viewed", f"c{n % 500}"), []) for n in range(count)
+        ]
+        publish(kafka, topics.touchpoints, records, PARTITIONS)
+        wait_for(lambda: running.metric("cx_events_applied_total") == count, "all", running)
+        group = f"{topics.prefix}-group"
+        wait_for(lambda: committed(kafka, group) == count, "the offsets", running, seconds=15)
+    finally:
+        running.stop()
 
 
 @pytest.mark.parametrize("store", ["memory", "rocksdict"])

@@ -51,12 +51,25 @@ def test_messages_are_made_as_before() -> None:
     assert "generation_id=self.app.consumer_generation_id" in source
 
 
-def test_gaps_are_filled_as_before() -> None:
-    """A jump in offsets still becomes a gap, which acking the message behind it commits."""
-    source = inspect.getsource(consumer.Consumer._drain_messages)
+def test_offsets_are_found_as_before() -> None:
+    """A commit still asks `_new_offset` for each partition, which goes by what `ack` has noted."""
+    assert "await self._add_gap(tp, r_offset + 1, offset)" in inspect.getsource(
+        consumer.Consumer._drain_messages
+    )
+    assert "self._new_offset(tp)" in inspect.getsource(consumer)
+    assert "acked_for_tp.append(offset)" in inspect.getsource(consumer.Consumer.ack)
 
-    assert "await self._add_gap(tp, r_offset + 1, offset)" in source
-    assert "await self.wait_first(" in source
+
+def test_the_offset_after_the_latest_run_is_committed() -> None:
+    """However many runs were acked since the last commit, one commit covers them all."""
+    acked: dict[TP, list[int]] = {TP("t", 0): [499, 999, 1_480], TP("t", 1): []}
+    lane = object.__new__(LaneConsumer)
+    lane._acked = acked
+    lane._acked_index = {TP("t", 0): {499, 999, 1_480}, TP("t", 1): set()}
+
+    assert lane._new_offset(TP("t", 0)) == 1_481
+    assert lane._new_offset(TP("t", 0)) is None
+    assert lane._new_offset(TP("t", 1)) is None
 
 
 def test_acks_pass_the_consumer() -> None:
