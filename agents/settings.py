@@ -45,5 +45,5 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9464
     session_timeout: float = 10.0
-    batch: int = 500
+    batch: int = 2_000
     instance: str | None = None

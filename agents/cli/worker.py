@@ -54,7 +54,7 @@ from agents.cli import options
     help="Seconds of silence after which the others take over.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Records at once."
+    "--batch", type=click.IntRange(1, 10_000), default=2_000, show_default=True, help="Records at once."
 )
 @click.option("--instance", help="Name for static membership, the same after a restart.")
 @click.option(

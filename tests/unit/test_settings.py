@@ -18,7 +18,7 @@ def test_defaults_are_those_of_production() -> None:
     assert (settings.group, settings.clock, settings.store) == ("dangol", "record", "memory")
     assert (settings.state, settings.playbook, settings.model) == (Path(".dangol"), None, None)
     assert (settings.metrics_host, settings.metrics_port) == ("127.0.0.1", 9464)
-    assert (settings.session_timeout, settings.batch, settings.instance) == (10.0, 500, None)
+    assert (settings.session_timeout, settings.batch, settings.instance) == (10.0, 2_000, None)
 
 
 def test_settings_stay_as_they_are() -> None:
