@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from schemas.topics import Topics
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """The settings that workers were started with, instead of workers."""
+    """The settings that workers were started with, instead of workers; the environment says nothing."""
     started: list[Settings] = []
+    for name in [name for name in os.environ if name.startswith("DANGOL_")]:
+        monkeypatch.delenv(name)
 
     async def note(settings: Settings, engine: Any) -> None:
         started.append(settings)
