@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.child import ChildProcess
 from schemas.errors import DangolError
 
 READY_SECONDS = 60.0
@@ -32,12 +26,8 @@ ANSWER_SECONDS = 5.0
 PAUSE_SECONDS = 0.1
 """Pause between two questions whether it is ready."""
 
-# Its standard input ends when the demo is gone, however it went; then the worker's process group goes too.
-# No `--` before the group: dash would take it for a process.
-_WATCH = 'cat >/dev/null; kill -KILL "-$1"; sleep 0.2; rm -rf -- "$2"'
 
-
-class WorkerProcess:
+class WorkerProcess(ChildProcess):
     """A `dangol worker` on its own clock of event time, with its log in a temporary folder.
 
     Args:
@@ -47,65 +37,28 @@ class WorkerProcess:
     """
 
     def __init__(self, bootstrap: str, prefix: str, port: int) -> None:
+        super().__init__("the worker", STOP_SECONDS)
         self._arguments = [
             *("--clock", "event", "--bootstrap", bootstrap, "--prefix", prefix),
             *("--group", f"{prefix}.worker", "--metrics-port", str(port)),
             # A group's first member waits half of it for others on the embedded broker; nobody else comes.
             *("--session-timeout", "6"),
+            *("--state", str(self._folder / "state")),
         ]
         self._url = f"http://127.0.0.1:{port}"
-        self._folder = Path()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watch: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="dangol-demo-"))
-        command = [sys.executable, "-m", "agents", "worker", *self._arguments]
-        # What the user set for workers of their own must not change this one.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("DANGOL_")}
-        with self.log.open("wb") as log:
-            # A session of its own: Ctrl-C reaches the demo alone, which ends the worker in good order.
-            self._process = subprocess.Popen(
-                [*command, "--state", str(self._folder / "state")],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._watch = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCH, "watch", str(self._process.pid), str(self._folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        return self
+    def command(self) -> list[str]:
+        """The worker, as anybody would start it."""
+        return [sys.executable, "-m", "agents", "worker", *self._arguments]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process, watch = self._process, self._watch
-        assert process is not None
-        assert watch is not None
         try:
-            process.send_signal(signal.SIGTERM)
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass  # It had its time; what follows ends it.
+            self.stop()
         finally:
             # Also when a second Ctrl-C cut the waiting short.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            watch.kill()
-            watch.communicate()
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    @property
-    def log(self) -> Path:
-        """The file that its log goes to, while it runs."""
-        return self._folder / "worker.log"
+            super().__exit__(kind, error, trace)
 
     async def ready(self, http: aiohttp.ClientSession) -> None:
         """Wait until the worker has its partitions.
@@ -144,18 +97,3 @@ class WorkerProcess:
                 elif sample.labels.keys() == {"reason"}:
                     counters[f"{sample.name}{{{sample.labels['reason']}}}"] = sample.value
         return counters
-
-    def check(self) -> None:
-        """Make sure that it runs.
-
-        Raises:
-            DangolError: it ended by itself.
-        """
-        assert self._process is not None
-        if (code := self._process.poll()) is not None:
-            raise DangolError(f"the worker ended by itself (exit code {code}); {self.last_words()}")
-
-    def last_words(self) -> str:
-        """The last line of its log, which most often names the reason."""
-        said = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return f"it said last: {said[-1].strip()[:300]}" if said else "it said nothing"
