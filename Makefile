@@ -40,7 +40,7 @@ format: $(VENV)/.dev  ## Mend what ruff can mend by itself
 docs: $(VENV)/.dev  ## Run every example in docstrings and README
 	@$(BIN)/pytest schemas stream agents deploy $(wildcard tests/unit/test_readme.py)
 
-bench: $(VENV)/.dev  ## Measure throughput and latency
+bench: $(VENV)/.dev  ## Measure throughput and recovery
 	@$(BIN)/dangol bench $(ARGS)
 
 kafka: $(VENV)/.core  ## Run Apache Kafka on port 9092 until Ctrl-C (JDK 17+, Maven)

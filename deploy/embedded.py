@@ -15,6 +15,7 @@ What it lacks; the guarantees of dangol are therefore tested on Apache Kafka:
 - Default settings: DescribeConfigs tells only what was given at creation, nothing for other topics.
 - Refusing unknown topics: asking for metadata of a topic creates it, with 4 partitions and no settings.
 - Changing topics: neither AlterConfigs nor CreatePartitions; DeleteRecords ends the connection.
+- End offsets of packed batches: of the last batch on a partition only the first record is counted.
 - Durability: `restart` begins with nothing.
 """
 

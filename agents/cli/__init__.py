@@ -24,7 +24,7 @@ COMMANDS = {
     "dlq": "List, show and replay dead letters.",
     "replay": "Run a file through the engine, without a broker.",
     "data": "Make or read sample touchpoints.",
-    "bench": "Measure throughput and latency.",
+    "bench": "Measure throughput and recovery.",
     "model": "Train, evaluate and inspect the churn model.",
     "contracts": "Write or check the JSON Schemas of what travels on the topics.",
 }
