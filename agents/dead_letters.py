@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import BrokerResponseError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from agents import topics as admin
-from agents.partitioner import partition_of
-from agents.producer import start_producer
+from agents.publisher import STALL_SECONDS, Publisher
 from schemas import deadletter
 from schemas.deadletter import Reason
-from schemas.errors import BrokerError, DangolError, InputError, TopicError
+from schemas.errors import BrokerError, InputError
 from schemas.topics import Topics
 from schemas.touchpoint import MAX_BYTES
 
@@ -34,15 +33,6 @@ MAX_ATTEMPTS = 5
 MAX_EXTRA_BYTES = 64 * 1024
 """Largest key and headers of a letter that is published again, in bytes: as large as a touchpoint may be.
 Together they stay far below the 1 MiB that a broker takes, so that one letter can't stop all others."""
-
-CHUNK = 500
-"""Letters that wait together for their acknowledgements: 64 MiB at the very most, usually some 200 KiB."""
-
-STALL_SECONDS = 30.0
-"""How long the broker may be silent while something is due; one that restarts is back before."""
-
-CLOSE_SECONDS = 1.0
-"""How long closing may take after an error: what is not acknowledged by then was told already."""
 
 POLL_MS = 1000
 """How long one look for records waits, in ms."""
@@ -272,128 +262,21 @@ class DeadLetters:
         raise InputError(f"{self._topic} holds no record at {address}, only a mark of a transaction")
 
 
-class Replay:
-    """Publishes dead letters to the touchpoint topic again; an async context manager.
+async def publish_again(letter: Letter, topics: Topics, publisher: Publisher) -> None:
+    """Publish a letter for which there is no `refusal` to the touchpoint topic again.
 
-    When the context is left without an error, the broker's in-sync replicas have acknowledged all.
-
-    Args:
-        bootstrap: a broker's address, `host:port`.
-        topics: the topics of the deployment.
-
-    Attributes:
-        acknowledged: letters that the broker has.
+    It goes where its key belongs; without a key where it was, so that order is kept.
 
     Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached, or does not answer for `STALL_SECONDS`.
-        TopicError: the touchpoint topic is missing, has another number of partitions than the other topics,
-            or takes no record of a letter's size.
+        BrokerError: as `Publisher.send`.
+        TopicError: as `Publisher.send`.
     """
-
-    def __init__(self, bootstrap: str, topics: Topics) -> None:
-        self.acknowledged = 0
-        self._bootstrap = bootstrap
-        self._topics = topics
-        self._partitions = 0
-        self._waiting: list[Letter] = []
-        self._producer: Any = None
-
-    async def __aenter__(self) -> Self:
-        topic = self._topics.touchpoints
-        findings = await admin.inspect(self._bootstrap, self._topics)
-        admin.refuse(self._bootstrap, [finding for finding in findings if finding.topic == topic])
-        try:
-            self._producer = await start_producer(
-                self._bootstrap, "dangol-dlq", request_timeout_ms=int(STALL_SECONDS * 1000)
-            )
-            self._partitions = len(await self._producer.partitions_for(topic))
-        except (KafkaError, OSError) as error:
-            await self._stop(CLOSE_SECONDS)
-            raise self._failure(error) from None
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                await self.flush()
-        except DangolError as failure:
-            error = failure
-            raise
-        finally:
-            await self._stop(CLOSE_SECONDS if error else STALL_SECONDS)
-
-    async def send(self, letter: Letter) -> None:
-        """Take a letter for which there is no `refusal`; it goes out with the next `CHUNK`, or by `flush`.
-
-        Raises:
-            BrokerError: the broker does not answer for `STALL_SECONDS`.
-            TopicError: the broker refuses a record.
-        """
-        self._waiting.append(letter)
-        if len(self._waiting) >= CHUNK:
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Publish what waits, and wait until all is acknowledged.
-
-        Raises:
-            BrokerError: as `send`.
-            TopicError: as `send`.
-        """
-        letters, self._waiting = self._waiting, []
-        if not letters:
-            return
-        topics = self._topics
-        futures: list[asyncio.Future[Any]] = []
-        failure: BaseException | None = None
-        try:
-            async with asyncio.timeout(STALL_SECONDS):
-                for letter in letters:
-                    future = await self._producer.send(
-                        topics.touchpoints,
-                        value=letter.value,
-                        key=letter.key,
-                        partition=self._partition_of(letter),
-                        headers=deadletter.headers_again(
-                            letter.headers, topics.dead_letters, *letter.address
-                        ),
-                    )
-                    future.add_done_callback(_note)
-                    futures.append(future)
-                await asyncio.wait(futures)
-        except (KafkaError, OSError, TimeoutError) as error:
-            failure = error
-        for future in futures:
-            if not future.done():
-                continue
-            failure = failure or future.exception()
-            self.acknowledged += future.exception() is None
-        if failure is not None:
-            raise self._failure(failure) from None
-
-    async def _stop(self, seconds: float) -> None:
-        """Disconnect; without a broker the producer would wait for ever for what it still holds."""
-        if self._producer is not None:
-            with suppress(TimeoutError, KafkaError, OSError):
-                await asyncio.wait_for(self._producer.stop(), seconds)
-
-    def _partition_of(self, letter: Letter) -> int:
-        """Where the letter's key belongs; without a key, where it was, so that order is kept."""
-        if letter.key is not None:
-            return partition_of(letter.key, self._partitions)
-        return letter.reason.origin.partition % self._partitions if letter.reason else 0
-
-    def _failure(self, error: BaseException) -> BrokerError | TopicError:
-        had = f"; {self.acknowledged:,} letters were replayed before"
-        if isinstance(error, BrokerResponseError) and not error.retriable:
-            topic = self._topics.touchpoints
-            return TopicError(
-                f"the broker at {self._bootstrap} refuses records for {topic}: {_said(error)}{had}"
-            )
-        return _failure(self._bootstrap, error, had)
+    await publisher.send(
+        letter.key,
+        letter.value,
+        deadletter.headers_again(letter.headers, topics.dead_letters, *letter.address),
+        letter.reason.origin.partition if letter.reason else 0,
+    )
 
 
 def died_again(letter: Letter, topics: Topics) -> Address | None:
@@ -415,18 +298,9 @@ def _letter(record: Any) -> Letter:
     return Letter(where, record.timestamp, record.key, record.value, record.headers, reason)
 
 
-def _failure(bootstrap: str, error: BaseException, had: str = "") -> BrokerError:
+def _failure(bootstrap: str, error: BaseException) -> BrokerError:
     if isinstance(error, TimeoutError | KafkaTimeoutError):
-        return BrokerError(f"the broker at {bootstrap} has not answered for {STALL_SECONDS:.0f} s{had}")
-    return BrokerError(f"the broker at {bootstrap} failed: {_said(error)}{had}")
-
-
-def _note(future: asyncio.Future[Any]) -> None:
-    """Look at a failure, so that asyncio doesn't print those that came after the one that was told."""
-    if not future.cancelled():
-        future.exception()
-
-
-def _said(error: BaseException) -> str:
+        return BrokerError(f"the broker at {bootstrap} has not answered for {STALL_SECONDS:.0f} s")
     # aiokafka's errors name themselves.
-    return str(error).rstrip(".") or type(error).__name__
+    reason = str(error).rstrip(".") or type(error).__name__
+    return BrokerError(f"the broker at {bootstrap} failed: {reason}")

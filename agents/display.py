@@ -26,8 +26,12 @@ FORMAT = "%Y-%m-%d %H:%M:%S"
 BEGINS = 60
 """Bytes shown of a dead letter's value: enough to know it again, and the line stays one line."""
 
-NUMBERS = ("kafka_dlt-original-partition", "kafka_dlt-original-offset", "kafka_dlt-original-timestamp")
-"""Headers of a dead letter that hold a big-endian number."""
+NUMBERS = {
+    "kafka_dlt-original-partition": 4,
+    "kafka_dlt-original-offset": 8,
+    "kafka_dlt-original-timestamp": 8,
+}
+"""Headers of a dead letter that hold a big-endian number, and of how many bytes."""
 
 WIDTH = max(map(len, COLOURS))
 
@@ -45,7 +49,7 @@ def trigger_line(event: TriggerEvent, cause: str | None = None, written: int | N
     latency = "" if written is None else f"  ({max(written - to_millis(event.time), 0)} ms)"
     return (
         f"{_time(event)}  {click.style(f'{family:<{WIDTH}}', fg=COLOURS.get(family, 'white'))}  "
-        f"{_printable(said)}{click.style(latency, dim=True)}"
+        f"{printable(said)}{click.style(latency, dim=True)}"
     )
 
 
@@ -58,7 +62,7 @@ def decision_lines(event: DecisionEvent, *, held_only: bool = False) -> list[str
     """
     return [
         f"{_time(event)}  {click.style(f'{candidate.family:<{WIDTH}}', dim=True)}  "
-        + _printable(
+        + printable(
             f"{event.subject}: {candidate.play} "
             + (
                 FIRED
@@ -79,7 +83,7 @@ def dead_letter_line(headers: Sequence[tuple[str, bytes]], value: bytes | None, 
     begins = "no value" if value is None else value[:BEGINS].decode("utf-8", "replace")
     code = click.style(str(told.get("cx-error-code", "unknown")), fg="red")
     message = str(told.get("kafka_dlt-exception-message", ""))
-    return f"{to_datetime(written):{FORMAT}}  {code}  {origin}  {_printable(f'{message}: {begins}')}"
+    return f"{to_datetime(written):{FORMAT}}  {code}  {origin}  {printable(f'{message}: {begins}')}"
 
 
 def header_values(headers: Sequence[tuple[str, bytes]]) -> dict[str, str | int]:
@@ -88,20 +92,26 @@ def header_values(headers: Sequence[tuple[str, bytes]]) -> dict[str, str | int]:
     >>> header_values([("cx-error-code", b"value-null"), ("kafka_dlt-original-partition", b"\0\0\0\3")])
     {'cx-error-code': 'value-null', 'kafka_dlt-original-partition': 3}
     """
-    return {
-        name: int.from_bytes(value, "big", signed=True)
-        if name in NUMBERS
-        else (value or b"").decode("utf-8", "backslashreplace")
-        for name, value in headers
-    }
+    return {name: header_value(name, value or b"") for name, value in headers}
+
+
+def header_value(name: str, value: bytes) -> str | int:
+    """A header's value: a number where it has to be one and is as long as one, else text.
+
+    >>> header_value("kafka_dlt-original-offset", b"17")
+    '17'
+    """
+    if NUMBERS.get(name) == len(value):
+        return int.from_bytes(value, "big", signed=True)
+    return value.decode("utf-8", "backslashreplace")
 
 
 def profile_line(customer: str, profile: Profile | None) -> str:
     """A profile as one line: whose, how often they came, what they spent, where they stand."""
     if profile is None:
-        return _printable(f"{customer}: erased")
+        return printable(f"{customer}: erased")
     seen = f"{to_datetime(profile.last_seen):{FORMAT}}"
-    return f"{seen}  " + _printable(
+    return f"{seen}  " + printable(
         f"{customer}: {profile.stage}, risk {profile.risk:.2f}, {profile.touchpoints} touchpoints, "
         f"{profile.active_days} active days, spent {profile.spent:.2f}, {len(profile.issues)} open issues"
     )
@@ -111,6 +121,6 @@ def _time(event: TriggerEvent | DecisionEvent) -> str:
     return f"{event.time:{FORMAT}}"
 
 
-def _printable(text: str) -> str:
-    """The text without characters that could steer the terminal: ids come from outside."""
+def printable(text: str) -> str:
+    """The text without characters that could steer the terminal: it comes from outside."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

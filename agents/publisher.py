@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -106,30 +107,41 @@ class Publisher:
             with suppress(TimeoutError, KafkaError, OSError):
                 await asyncio.wait_for(self._producer.stop(), CLOSE_SECONDS if error else STALL_SECONDS)
 
-    async def send(self, key: bytes | None, value: bytes) -> None:
+    async def send(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
+    ) -> None:
         """Take a record; it is sent when its batch is full or has waited for `LINGER_SECONDS`.
 
         Args:
-            key: the customer's id as UTF-8; None where it isn't known, for any partition.
+            key: the customer's id as UTF-8; None where it isn't known.
             value: the record's bytes.
+            headers: the record's headers.
+            partition: where a record without a key goes, counted round; None: anywhere.
 
         Raises:
             BrokerError: the broker does not answer for `STALL_SECONDS`.
             TopicError: the broker refuses a record.
         """
-        if key is None:
-            self._next_without_key = partition = (self._next_without_key + 1) % self._partitions
-        else:
+        if key is not None:
             partition = partition_of(key, self._partitions)
+        elif partition is not None:
+            partition %= self._partitions
+        else:
+            self._next_without_key = partition = (self._next_without_key + 1) % self._partitions
         if self._lingering is not None and self._lingering.done():
             self._lingering.result()  # It failed: the broker is gone, and this raises what it met.
         batch = self._open.get(partition)
-        if batch is not None and batch.append(key=key, value=value, timestamp=None) is not None:
+        record = {"key": key, "value": value, "timestamp": None, "headers": list(headers)}
+        if batch is not None and batch.append(**record) is not None:
             return
         async with self._lock:
             await self._dispatch(partition)
             batch = self._open[partition] = self._producer.create_batch()
-        batch.append(key=key, value=value, timestamp=None)  # An empty batch takes a record of any size.
+        batch.append(**record)  # An empty batch takes a record of any size.
 
     async def flush(self) -> None:
         """Send what waits for company, and wait until all is acknowledged.

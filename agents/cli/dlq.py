@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agents.cli import options
+from agents.display import FORMAT, header_value, printable
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
     from agents.dead_letters import Address, Letter
+    from agents.publisher import Publisher
     from schemas.topics import Topics
 
 SHOWN = 4096
@@ -30,13 +32,6 @@ HEADER_SHOWN = 300
 
 ROW = 16
 """Bytes in a line of hex, as hexdump has them."""
-
-NUMBERS = {
-    "kafka_dlt-original-partition": 4,
-    "kafka_dlt-original-offset": 8,
-    "kafka_dlt-original-timestamp": 8,
-}
-"""Headers that hold a big-endian number, and of how many bytes."""
 
 _ADDRESS = re.compile(r"([0-9]{1,9}):([0-9]{1,18})")
 
@@ -151,8 +146,7 @@ def list_(
         click.echo(f"{count:>9,}  {click.style(code, fg='red')}")
     if letters:
         click.echo()
-        for line in _table(letters):
-            click.echo(line)
+        click.echo("\n".join(_table(letters)))
         if len(letters) < reasons.total():
             click.echo(f"These are the newest {len(letters):,}; --max shows more.")
 
@@ -180,14 +174,13 @@ def show(address: Address, bootstrap: str, prefix: str, raw: bool, as_json: bool
 
     if raw and as_json:
         raise click.UsageError("--raw writes bytes, --json writes JSON: choose one")
-    letter = asyncio.run(_one(bootstrap, Topics(prefix), address))
+    (letter,) = asyncio.run(_at(bootstrap, Topics(prefix), (address,)))
     if raw:
         click.get_binary_stream("stdout").write(letter.value or b"")
     elif as_json:
         click.echo(orjson.dumps(_whole(letter)))
     else:
-        for line in _page(letter):
-            click.echo(line)
+        click.echo("\n".join(_page(letter)))
 
 
 @command.command(short_help="Publish them to the touchpoint topic again.")
@@ -263,13 +256,10 @@ class _Run:
 
     async def named(self, addresses: tuple[Address, ...]) -> None:
         """Replay the letters at these addresses; all of them are looked up before the first is published."""
-        from agents.dead_letters import DeadLetters
-
-        async with DeadLetters(self._bootstrap, self._topics) as dead:
-            letters = [await dead.at(address) for address in dict.fromkeys(addresses)]
-        async with self._sender() as send:
+        letters = await _at(self._bootstrap, self._topics, addresses)
+        async with self._publisher() as publisher:
             for letter in letters:
-                await self._take(letter, send)
+                await self._take(letter, publisher)
 
     async def filtered(self, reason: str | None, since: int | None) -> None:
         """Replay what is there as of now, for a reason and since a time."""
@@ -284,43 +274,41 @@ class _Run:
                     if before := died_again(letter, self._topics):
                         superseded.add(before)
             with _progress("replaying", span.length) as look:
-                async with self._sender() as send:
+                async with self._publisher() as publisher:
                     async for letter in dead.letters(span):
                         look()
-                        if reason is not None and letter.code != reason:
+                        if reason not in (None, letter.code):
                             continue
                         if letter.address in superseded:
                             self.superseded += 1
-                            continue
-                        await self._take(letter, send)
+                        else:
+                            await self._take(letter, publisher)
 
-    async def _take(self, letter: Letter, send: Callable[[Letter], Any]) -> None:
-        from agents.dead_letters import refusal
+    async def _take(self, letter: Letter, publisher: Publisher | None) -> None:
+        from agents.dead_letters import publish_again, refusal
 
-        refused = refusal(letter, force=self._force)
-        if refused is not None:
+        if refused := refusal(letter, force=self._force):
             code, why = refused
             self.refused[code] += 1
             click.echo(f"{letter.address}: {code}: {why}", err=True)
-            return
-        await send(letter)
+        elif publisher is not None:
+            await publish_again(letter, self._topics, publisher)
+        else:
+            self.replayed += 1
+            if self._told:
+                click.echo(f"{letter.address}  {_when(letter.timestamp)}  {printable(letter.code)}")
 
     @asynccontextmanager
-    async def _sender(self) -> AsyncIterator[Callable[[Letter], Any]]:
-        """What a letter is handed to: the broker, or in a dry run the terminal."""
+    async def _publisher(self) -> AsyncIterator[Publisher | None]:
+        """What a letter is handed to; None in a dry run."""
+        from agents.publisher import Publisher
+
         if self.dry:
-            yield self._tell
+            yield None
             return
-        from agents.dead_letters import Replay
-
-        async with Replay(self._bootstrap, self._topics) as replaying:
-            yield replaying.send
-        self.replayed = replaying.acknowledged
-
-    async def _tell(self, letter: Letter) -> None:
-        self.replayed += 1
-        if self._told:
-            click.echo(f"{letter.address}  {_when(letter.timestamp)}  {_printable(letter.code)}")
+        async with Publisher(self._bootstrap, self._topics) as publisher:
+            yield publisher
+        self.replayed = publisher.acknowledged
 
 
 def _report(run: _Run, seconds: float, as_json: bool) -> None:
@@ -348,11 +336,11 @@ def _report(run: _Run, seconds: float, as_json: bool) -> None:
         )
 
 
-async def _one(bootstrap: str, topics: Topics, address: Address) -> Letter:
+async def _at(bootstrap: str, topics: Topics, addresses: tuple[Address, ...]) -> list[Letter]:
     from agents.dead_letters import DeadLetters
 
     async with DeadLetters(bootstrap, topics) as dead:
-        return await dead.at(address)
+        return [await dead.at(address) for address in dict.fromkeys(addresses)]
 
 
 async def _read(
@@ -368,7 +356,7 @@ async def _read(
         with _progress("reading", span.length) as look:
             async for letter in dead.letters(span):
                 look()
-                if reason is not None and letter.code != reason:
+                if reason not in (None, letter.code):
                     continue
                 reasons[letter.code] += 1
                 heapq.heappush(newest, (letter.timestamp, letter.address, _summary(letter, keys)))
@@ -381,8 +369,7 @@ def _summary(letter: Letter, keys: bool) -> dict[str, Any]:
     """What the list tells of a letter: neither its payload nor, unless asked for, its customer."""
     reason = letter.reason
     told = {
-        "partition": letter.address.partition,
-        "offset": letter.address.offset,
+        **letter.address._asdict(),
         "timestamp": letter.timestamp,
         "reason": letter.code,
         "message": None if reason is None else reason.message,
@@ -405,8 +392,8 @@ def _table(letters: list[dict[str, Any]]) -> Iterator[str]:
             "?" if one["message"] is None else f"{one['original_partition']}:{one['original_offset']}",
             f"{one['bytes']:,}",
             str(one["attempts"]),
-            *((_printable(one["key"] or "none"),) if "key" in one else ()),
-            _printable(one["message"] or ""),
+            *((printable(one["key"] or "none"),) if "key" in one else ()),
+            printable(one["message"] or ""),
         )
         for one in letters
     ]
@@ -428,12 +415,11 @@ def _table(letters: list[dict[str, Any]]) -> Iterator[str]:
 def _whole(letter: Letter) -> dict[str, Any]:
     """A letter as JSON, in the form of the contract `dead-letter` and with its place."""
     return {
-        "partition": letter.address.partition,
-        "offset": letter.address.offset,
+        **letter.address._asdict(),
         "key": _text(letter.key),
         "value": _text(letter.value),
         "timestamp": letter.timestamp,
-        "headers": {name: _header(name, value) for name, value in letter.headers},
+        "headers": {name: _text(value, name) for name, value in letter.headers},
     }
 
 
@@ -444,15 +430,15 @@ def _page(letter: Letter) -> Iterator[str]:
         yield f"reason     {click.style('unknown', fg='red')}: it does not carry the headers of a dead letter"
     else:
         origin, code, message, stage = letter.reason
-        yield f"reason     {click.style(code, fg='red')} at {_printable(stage)}: {_printable(message)}"
-        read = f"{_printable(origin.topic)} {origin.partition}:{origin.offset}, {_when(origin.timestamp)}"
-        yield f"came from  {read}, given up by {_printable(origin.group)}"
+        yield f"reason     {click.style(code, fg='red')} at {printable(stage)}: {printable(message)}"
+        read = f"{printable(origin.topic)} {origin.partition}:{origin.offset}, {_when(origin.timestamp)}"
+        yield f"came from  {read}, given up by {printable(origin.group)}"
     if letter.attempts:
         yield f"replayed   {letter.attempts} times before it died this time"
-    yield f"key        {'none' if letter.key is None else _short(_text(letter.key) or '', HEADER_SHOWN)}"
+    yield f"key        {'none' if letter.key is None else _short(str(_text(letter.key)), HEADER_SHOWN)}"
     yield "headers" if letter.headers else "headers    none"
     for name, value in letter.headers:
-        yield f"  {_short(name, HEADER_SHOWN)}: {_short(str(_header(name, value)), HEADER_SHOWN)}"
+        yield f"  {_short(name, HEADER_SHOWN)}: {_short(str(_text(value, name)), HEADER_SHOWN)}"
     if letter.value is None:
         yield "value      none"
         return
@@ -472,21 +458,14 @@ def _shown(value: bytes) -> Iterator[str]:
         left = len(value) - SHOWN
     else:
         for line in text[:SHOWN].splitlines():
-            yield _printable(line)
+            yield printable(line)
         left = len(text[SHOWN:].encode())
     if left > 0:
         yield click.style(f"... and {left:,} more bytes; --raw writes all", dim=True)
 
 
-def _header(name: str, value: bytes | None) -> str | int | None:
-    """A header's value: a number where it has to be one and is as long as one, else text."""
-    if value is not None and NUMBERS.get(name) == len(value):
-        return int.from_bytes(value, "big", signed=True)
-    return _text(value)
-
-
-def _text(raw: bytes | None) -> str | None:
-    return None if raw is None else raw.decode("utf-8", "backslashreplace")
+def _text(raw: bytes | None, header: str = "") -> str | int | None:
+    return None if raw is None else header_value(header, raw)
 
 
 def _when(millis: int) -> str:
@@ -494,18 +473,13 @@ def _when(millis: int) -> str:
     from schemas.timestamp import to_datetime
 
     try:
-        return f"{to_datetime(millis):%Y-%m-%d %H:%M:%S}"
+        return f"{to_datetime(millis):{FORMAT}}"
     except OverflowError:
         return f"{millis} ms"
 
 
 def _short(text: str, length: int) -> str:
-    return _printable(text if len(text) <= length else f"{text[:length]}...")
-
-
-def _printable(text: str) -> str:
-    """The text without characters that could steer the terminal: it comes from outside."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return printable(text if len(text) <= length else f"{text[:length]}...")
 
 
 @contextmanager
