@@ -8,9 +8,10 @@ from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 
 from agents.health import Health
-from agents.lane import LaneTable, use_lane
+from agents.lane import LaneTable, after_rebalance, use_lane
 from agents.metrics import Metrics
 from agents.outbox import Abandoned, Outbox
 from agents.partitioner import partition_of
@@ -31,6 +32,9 @@ most it can be: 128 MiB in all. Fewer would pause often, and Faust sleeps a seco
 
 FINISH_SECONDS = 5.0
 """How long a rebalance or a stop waits for the runs in hand: half the usual session timeout."""
+
+CANCEL_SECONDS = 2.0
+"""How long a cancelled run may take to take back what it has handed over."""
 
 RECOVERY_BUFFER = 4
 """Runs of changelog records applied at once in recovery."""
@@ -61,6 +65,8 @@ class WorkerApp:
         self._recovery_began: float | None = None
         self.was_ready = False
         self.failure: Exception | None = None
+        self._crash: asyncio.Future[None] | None = None
+        self._beginning: asyncio.Future[None] | None = None
         self._outbox = Outbox(settings.bootstrap, f"{settings.group}-outbox", metrics)
         self._store = _new_store(settings)
         self._profiles = Profiles(self._store, metrics)
@@ -87,6 +93,7 @@ class WorkerApp:
                 self._store,
                 settings.topics.profiles,
                 metrics,
+                self._fail,
                 name="profiles",
                 partitions=partitions,
                 recovery_buffer_size=RECOVERY_BUFFER,
@@ -104,7 +111,7 @@ class WorkerApp:
         self.faust.agent(source, name="touchpoints")(self._consume)
         self.faust.on_partitions_revoked.connect(self._on_revoked, weak=False)
         self.faust.on_partitions_assigned.connect(self._on_assigned, weak=False)
-        self.faust.on_rebalance_complete.connect(self._on_recovered, weak=False)
+        after_rebalance(self.faust, self._on_rebalanced)
 
     async def start(self) -> None:
         """Connect, join the group and begin."""
@@ -116,8 +123,6 @@ class WorkerApp:
         self._health.ready = self._taking = False
         await self._finish_runs()
         self._stopping = True
-        for task in self._running.values():
-            task.cancel()
         await self.faust.stop()
         await self._outbox.stop()
 
@@ -134,7 +139,8 @@ class WorkerApp:
             partition = event.message.partition
             if (before := self._running.get(partition)) is not None:
                 await before
-            if not self._taking or event.message.generation_id != self.faust.consumer_generation_id:
+            consumer: Any = self.faust.consumer
+            if not self._taking or event.message.value.epoch != consumer.epoch:
                 # Read before a rebalance: it is read again, by us or by whoever has the partition then.
                 continue
             self._running[partition] = asyncio.create_task(self._take(event))
@@ -155,20 +161,31 @@ class WorkerApp:
             log.info("a run was left to the partition's next owner", partition=message.partition)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
             # State that can't be read or written, or a fault of ours: going on would lose updates.
-            self._taking = False
-            self.failure = error
-            await self.faust.crash(error)
+            self._fail(error)
         finally:
             self._health.working -= 1
             self._health.progress()
 
+    def _fail(self, error: Exception) -> None:
+        """Stop taking runs, and crash the app with this error."""
+        self._taking = False
+        if self.failure is None:
+            self.failure = error
+            self._crash = asyncio.ensure_future(self.faust.crash(error))
+
     async def _finish_runs(self) -> None:
-        """Let the runs in hand finish, for a while."""
+        """Let the runs in hand finish, for a while; those that don't are cancelled."""
         running = [task for task in self._running.values() if not task.done()]
-        if running:
-            _, late = await asyncio.wait(running, timeout=FINISH_SECONDS)
-            if late:
-                log.warning("runs did not finish in time and are left to the next owner", runs=len(late))
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=FINISH_SECONDS)
+        if late:
+            log.warning("runs did not finish in time and are left to the next owner", runs=len(late))
+            # A cancelled run takes back what it has handed over: nothing of it may arrive behind the next
+            # owner's writes.
+            for task in late:
+                task.cancel()
+            await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         self._health.ready = self._taking = False
@@ -180,8 +197,21 @@ class WorkerApp:
         self._profiles.forget()
         self._recovery_began = time.monotonic()
 
-    async def _on_recovered(self, *_: Any, **__: Any) -> None:
+    def _on_rebalanced(self) -> None:
+        self._beginning = asyncio.ensure_future(self._begin())
+
+    async def _begin(self) -> None:
+        """Take runs from where the group stands; what was read before this seek is read again."""
+        generation = self.faust.consumer_generation_id
         self._profiles.forget()
+        self._taking = True
+        try:
+            await self.faust.consumer.perform_seek()
+        except (KafkaError, AssertionError) as error:
+            # No partition is ours, or the next rebalance has begun, which comes here again.
+            log.info("nothing to begin with", reason=type(error).__name__)
+        if generation != self.faust.consumer_generation_id or not self._taking:
+            return
         assigned = [
             tp.partition
             for tp in self.faust.consumer.assignment()
@@ -190,7 +220,7 @@ class WorkerApp:
         self._metrics.partitions.set(len(assigned))
         seconds = 0.0 if self._recovery_began is None else time.monotonic() - self._recovery_began
         self._metrics.recovery_seconds.set(seconds)
-        self._taking = self._health.ready = self.was_ready = True
+        self._health.ready = self.was_ready = True
         log.info(
             "ready",
             partitions=sorted(assigned),

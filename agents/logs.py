@@ -38,6 +38,15 @@ class OutageNotice(logging.Handler):
             log.warning("the broker does not answer, trying again", reason=message)
 
 
+def brief(record: logging.LogRecord) -> bool:
+    """Let a record of a library through, its error in words instead of a traceback."""
+    if record.exc_info and not record.name.startswith("dangol"):
+        error = record.exc_info[1]
+        record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {error})", None
+        record.exc_info = record.exc_text = None
+    return True
+
+
 def configure(*, json: bool | None = None, verbose: bool = False) -> None:
     """Set up logging for this process, to standard error.
 
@@ -73,6 +82,8 @@ def configure(*, json: bool | None = None, verbose: bool = False) -> None:
             ],
         )
     )
+    if not verbose:
+        handler.addFilter(brief)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

@@ -44,7 +44,12 @@ from agents.cli import options
     "--metrics-host", envvar="DANGOL_METRICS_HOST", default="127.0.0.1", show_default=True, help="Bind to."
 )
 @click.option(
-    "--metrics-port", envvar="DANGOL_METRICS_PORT", type=int, default=9464, show_default=True, help="0: any."
+    "--metrics-port",
+    envvar="DANGOL_METRICS_PORT",
+    type=click.IntRange(0, 65_535),
+    default=9464,
+    show_default=True,
+    help="0: any.",
 )
 @click.option(
     "--session-timeout",

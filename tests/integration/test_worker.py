@@ -159,6 +159,28 @@ def test_a_worker_told_to_stop_leaves_nothing_to_be_replayed(
         follower.stop()
 
 
+def test_what_was_there_before_the_first_worker_is_taken(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    """Touchpoints that wait for a group which has committed nothing are all applied, however it starts."""
+    publish(kafka, topics.profiles, [(b"bob", profiles.encode(profiles.new_profile("bob")), [])], PARTITIONS)
+    records: list[Sent] = [(b"c%d" % n, touchpoint(str(n), "page.viewed", f"c{n}"), []) for n in range(40)]
+    publish(kafka, topics.touchpoints, records, PARTITIONS)
+    for n in range(3):
+        # Each a group of its own: what the one before has applied is replayed to it.
+        first = Worker(
+            kafka, topics, tmp_path / str(n), "--clock", "event", "--group", f"{topics.prefix}-{n}"
+        )
+        first.start().wait_ready()
+        try:
+            wait_for(
+                lambda worker=first: worker.metric("cx_events_consumed_total") >= 40,
+                "all that was there",
+                first,
+                seconds=15,
+            )
+        finally:
+            first.stop()
+
+
 def test_offsets_keep_up_with_what_is_done(kafka: str, topics: Topics, tmp_path: Path) -> None:
     """What was applied is committed within seconds, however many runs it took: a crash replays little."""
     count = 20_000

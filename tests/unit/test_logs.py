@@ -78,3 +78,21 @@ def test_other_lines_of_the_client_are_not_told() -> None:
         logs.OutageNotice().emit(_record("Heartbeat failed: group is rebalancing"))
 
     assert told == []
+
+
+def test_an_error_below_is_a_line_without_a_traceback() -> None:
+    """What a library logs with its traceback is told in one line; dangol's own keep theirs."""
+    failing = """
+import logging
+from agents import logs
+logs.configure()
+try:
+    raise RuntimeError("loop is closed")
+except RuntimeError:
+    logging.getLogger("transport").exception("while stopping")
+"""
+    done = subprocess.run([sys.executable, "-c", failing], capture_output=True, text=True, check=True)
+
+    (line,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert line["event"] == "while stopping (RuntimeError: loop is closed)"
+    assert "exception" not in line
