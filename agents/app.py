@@ -138,7 +138,8 @@ class WorkerApp:
         async for event in stream.noack().events():
             partition = event.message.partition
             if (before := self._running.get(partition)) is not None:
-                await before
+                # Not awaited itself: a run that was cancelled at a rebalance would end this loop with it.
+                await asyncio.wait({before})
             consumer: Any = self.faust.consumer
             if not self._taking or event.message.value.epoch != consumer.epoch:
                 # Read before a rebalance: it is read again, by us or by whoever has the partition then.
@@ -204,7 +205,7 @@ class WorkerApp:
         """Take runs from where the group stands; what was read before this seek is read again."""
         generation = self.faust.consumer_generation_id
         self._profiles.forget()
-        self._taking = True
+        self._taking = self.failure is None
         try:
             await self.faust.consumer.perform_seek()
         except (KafkaError, AssertionError) as error:
