@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ from schemas.errors import DangolError
 _WATCH = 'cat >/dev/null; kill -KILL "-$1" 2>/dev/null; sleep 0.2; rm -rf -- "$2"'
 
 
-class ChildProcess:
+class ChildProcess(ABC):
     """A process in a session of its own, as a context manager; its folder goes with it.
 
     Args:
@@ -34,9 +35,9 @@ class ChildProcess:
         self._process: subprocess.Popen[bytes]
         self._watch: subprocess.Popen[bytes]
 
+    @abstractmethod
     def command(self) -> list[str]:
         """What runs."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         # What the user set for workers of their own must not change this one.

@@ -144,8 +144,8 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 class LaneConsumer(driver.Consumer):
     """Faust's consumer, which hands out runs of records for the topics in `run_topics`."""
 
-    run_topics: frozenset[str] = frozenset()
-    run_length: int = 500
+    run_topics: frozenset[str]
+    run_length: int
 
     def _new_consumer_thread(self) -> LaneThread:
         return LaneThread(self, loop=self.loop, beacon=self.beacon)

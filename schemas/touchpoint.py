@@ -25,8 +25,8 @@ one record can hold up a partition to about a millisecond."""
 
 MAX_AHEAD = DAY
 """How far ahead of the record's Kafka timestamp a touchpoint's own time may be, in ms.
-A day covers a device with the wrong time zone; more is a broken clock, which would hold
-recency at zero until that day comes."""
+A day covers a device with the wrong time zone; more is a broken clock. What is within it counts as
+happening now."""
 
 MAX_TIME = 4_102_444_800_000
 """The year 2100 in ms: a time at or after it is a mistake, and state keeps seconds in four bytes."""
