@@ -250,9 +250,12 @@ class TouchpointProcessor:
         )
 
     def _published(self, outcome: Outcome, record: Any, partition: int) -> list[Record]:
-        """The triggers and the decision of a touchpoint, as records."""
-        if outcome.decision is None:
+        """What a touchpoint sends to other customers, its triggers and its decision, as records."""
+        if outcome.decision is None and not outcome.forwards:
             return []
+        forwards = [self._forwarded(forward.touchpoint) for forward in outcome.forwards]
+        if outcome.decision is None:
+            return forwards
         key = record.key
         records = [
             Record(
@@ -262,7 +265,18 @@ class TouchpointProcessor:
         ]
         value = decision.encode(outcome.decision)
         records.append(Record(self._topics.decisions, partition, key, value, cloudevents.HEADERS))
-        return records
+        return forwards + records
+
+    def _forwarded(self, event: Touchpoint) -> Record:
+        """A touchpoint for another customer, as a record."""
+        key = event.customer.encode()
+        return Record(
+            self._topics.touchpoints,
+            self._partition_of(key),
+            key,
+            touchpoint.encode(event),
+            touchpoint.headers_of(event),
+        )
 
     def _note(self, outcome: Outcome, event: Touchpoint, record: Any, work: Work) -> None:
         """Count what a touchpoint led to."""

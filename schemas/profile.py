@@ -41,6 +41,10 @@ MAX_ISSUES = 8
 MAX_PURPOSES = 16
 """Purposes of consent kept, those spoken of last: more than a privacy notice can explain."""
 
+MAX_ALIASES = 64
+"""Other ids of a customer that are kept, the first in order: browsers, devices and cards of a lifetime;
+more is a till where everyone logs in."""
+
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of seven days."""
 
@@ -170,6 +174,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
             offer or by a reason to make none, and the risk was not below its `leave` since.
         seen: digests of the latest touchpoints, for deduplication (see stream/duplicates.py).
         applied: last applied offset, by source partition: at or below it is a replay.
+        aliases: other ids of this customer whose touchpoints come here, in order; at most `MAX_ALIASES`.
+        moved_to: the customer whom this id is an alias of; its profile is there, and here is none.
     """
 
     version: int
@@ -198,6 +204,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     at_risk: bool = False
     seen: bytes = b""
     applied: dict[int, int] = {}
+    aliases: tuple[str, ...] = ()
+    moved_to: str | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

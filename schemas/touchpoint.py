@@ -15,9 +15,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from schemas import deadletter
 from schemas.errors import RejectedError
 from schemas.segment import amount_of, name_of
-from schemas.timestamp import DAY, to_millis
+from schemas.timestamp import DAY, to_datetime, to_millis
 
 MAX_BYTES = 64 * 1024
 """Largest touchpoint read, in bytes: some fifty times a usual one, and it bounds the time that
@@ -38,10 +39,30 @@ every record."""
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 """An id or a name in a touchpoint's data that is kept in state."""
 
+MAX_MOVED_BYTES = 768 * 1024
+"""Largest touchpoint that one customer's step sent to another, in bytes: the largest profile in base64,
+several times over, and below the 1 MiB that a broker takes."""
+
+MOVED = "cx-moved"
+"""Header of a touchpoint that one customer's step sent to another: which way it came, as JSON."""
+
 MAX_AMOUNT = 1e12
 """Largest amount, in units of the currency: beyond it sums lose the cents."""
 
 Headers = Sequence[tuple[str, bytes]]
+
+
+class Moved(msgspec.Struct, frozen=True, gc=False):
+    """The way of a touchpoint that one customer's step sent to another customer.
+
+    Attributes:
+        path: the customers whose steps sent it on, the first one first.
+        number: counts what the last of them sent, rising: at or below the last one is a repetition.
+            0 where it is not to be looked at, as for a dead letter that is published again.
+    """
+
+    path: tuple[Annotated[str, msgspec.Meta(max_length=MAX_ID)], ...]
+    number: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Touchpoint(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +78,7 @@ class Touchpoint(msgspec.Struct, frozen=True, gc=False):
         channel: where it happened (`web`, `app`, `store`, …), None if the app doesn't say.
         amount: money that it is about, in the shop's currency; None if it isn't about money.
         correlation: what it belongs to (a booking, an order), to be carried on triggers.
+        moved: how it came here, if another customer's step sent it.
     """
 
     id: str
@@ -68,6 +90,7 @@ class Touchpoint(msgspec.Struct, frozen=True, gc=False):
     channel: str | None = None
     amount: float | None = None
     correlation: str | None = None
+    moved: Moved | None = None
 
 
 class TouchpointEvent(msgspec.Struct, omit_defaults=True):
@@ -110,6 +133,8 @@ class _Wire(msgspec.Struct, gc=False):
 
 _decode_wire = msgspec.json.Decoder(_Wire).decode
 _decode_data = msgspec.json.Decoder(dict[str, Any] | None).decode
+_decode_moved = msgspec.json.Decoder(Moved).decode
+_encode = msgspec.json.Encoder().encode
 
 _CODES = {
     "$.time": "time-invalid",
@@ -155,8 +180,9 @@ def decode(value: bytes | None, headers: Headers = (), timestamp: int | None = N
     """
     if value is None:
         raise RejectedError("value-null", "the record has no value: a touchpoint is never a tombstone")
-    if len(value) > MAX_BYTES:
-        raise RejectedError("payload-too-large", f"{len(value)} bytes, the limit is {MAX_BYTES}")
+    moved = _moved(headers) if headers else None
+    if len(value) > (limit := MAX_BYTES if moved is None else MAX_MOVED_BYTES):
+        raise RejectedError("payload-too-large", f"{len(value)} bytes, the limit is {limit}")
     try:
         if headers and (attributes := _binary_attributes(headers)) is not None:
             wire = msgspec.convert(attributes, _Wire)
@@ -174,7 +200,52 @@ def decode(value: bytes | None, headers: Headers = (), timestamp: int | None = N
         raise RejectedError(code, f"not readable as JSON: {error}") from None
     if timestamp is not None and not 0 <= timestamp < MAX_TIME:
         raise RejectedError("time-invalid", "the record's Kafka timestamp is before 1970 or after 2099")
-    return _from_segment(wire, timestamp) if wire.specversion is None else _from_cloudevent(wire, timestamp)
+    if wire.specversion is None:
+        return _from_segment(wire, timestamp)
+    touchpoint = _from_cloudevent(wire, timestamp)
+    return touchpoint if moved is None else msgspec.structs.replace(touchpoint, moved=moved)
+
+
+def encode(touchpoint: Touchpoint) -> bytes:
+    """The touchpoint as CloudEvents structured JSON; `decode` reads it as the same.
+
+    >>> ann = Touchpoint("1", "/shop", "order.placed", "ann", 1773480600000)
+    >>> decode(encode(ann)) == ann
+    True
+    """
+    data = touchpoint.data
+    if touchpoint.amount is not None:
+        data = {**data, "amount": touchpoint.amount}
+    return _encode(
+        TouchpointEvent(
+            "1.0",
+            touchpoint.id,
+            touchpoint.source,
+            touchpoint.type,
+            touchpoint.customer,
+            to_datetime(touchpoint.time),
+            data or None,
+            touchpoint.correlation,
+        )
+    )
+
+
+def headers_of(touchpoint: Touchpoint) -> list[tuple[str, bytes]]:
+    """The headers that belong to what `encode` gives: which way it came, if it came from elsewhere."""
+    return [] if touchpoint.moved is None else [(MOVED, _encode(touchpoint.moved))]
+
+
+def _moved(headers: Headers) -> Moved | None:
+    """The way that the headers tell of, or None."""
+    told = dict(headers)
+    if (way := told.get(MOVED)) is None:
+        return None
+    try:
+        moved = _decode_moved(way)
+    except msgspec.DecodeError:
+        raise RejectedError("shape-invalid", f"the header `{MOVED}` is not as dangol writes it") from None
+    # What was published later has been counted since.
+    return msgspec.structs.replace(moved, number=0) if deadletter.REPLAYED in told else moved
 
 
 def _shape_error(error: msgspec.ValidationError) -> RejectedError:

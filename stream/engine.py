@@ -19,6 +19,7 @@ from stream import duplicates, experience, issues, journey, permissions, recency
 from stream.churn import models
 from stream.churn.features import features_of
 from stream.churn.scorer import Scorer
+from stream.forward import Forward
 from stream.plays.context import Context
 from stream.plays.index import PlayIndex
 
@@ -40,6 +41,7 @@ class Outcome(msgspec.Struct, gc=False):
         decision: every candidate with its reason; None where there was none.
         duplicate: whether the touchpoint was seen before and nothing was done.
         late: whether it was too old for anything to be done about it.
+        forwards: touchpoints for other customers, in order.
     """
 
     profile: Profile
@@ -47,6 +49,7 @@ class Outcome(msgspec.Struct, gc=False):
     decision: Decision | None = None
     duplicate: bool = False
     late: bool = False
+    forwards: list[Forward] = []
 
 
 class Engine:

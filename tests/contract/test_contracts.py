@@ -67,6 +67,13 @@ PROFILE = Profile(
     seen=bytes(range(12)),
     applied={0: 17, 3: 2},
 )
+"""A profile with something in every field of the first release."""
+
+FULL = msgspec.structs.replace(
+    PROFILE,
+    aliases=("a-1", "a-2"),
+    moved_to="mina2",
+)
 """A profile with something in every field."""
 
 
@@ -156,7 +163,7 @@ def test_a_touchpoint_is_as_described() -> None:
 
 def test_a_profile_is_as_described() -> None:
     """A profile with something in every field, and one with nothing, hold to the schema."""
-    full = json.loads(msgspec.json.encode(PROFILE))
+    full = json.loads(msgspec.json.encode(FULL))
 
     assert sorted(full) == sorted(Profile.__struct_fields__)
     assert errors("profile", full) == []
