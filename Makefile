@@ -23,8 +23,8 @@ demo: $(VENV)/.core  ## See it work: broker, worker and a busy hotel; needs Pyth
 test: $(VENV)/.dev  ## Run all tests but the chaos ones; starts Apache Kafka (JDK 17+, Maven)
 	@$(BIN)/pytest $(ARGS)
 
-chaos: $(VENV)/.dev  ## Break brokers and workers on purpose, for some minutes
-	@$(BIN)/pytest -m chaos $(ARGS)
+chaos: $(VENV)/.dev  ## Break brokers and workers on purpose: ROUNDS=50 SEED=1 MODE=exactly-once
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) MODE=$(MODE) REPORT=tests/chaos/REPORT.md $(BIN)/pytest -m chaos $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, types, layers and the published contracts
 	@$(BIN)/ruff check

@@ -50,9 +50,11 @@ class Worker:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "worker.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._logged_before = 0
 
     def start(self) -> Worker:
         """Start the process; it need not be ready yet."""
+        self._logged_before = len(self.log())
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         return self
@@ -62,6 +64,11 @@ class Worker:
         """The process."""
         assert self._process is not None
         return self._process
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL."""
@@ -76,12 +83,20 @@ class Worker:
 
     def log(self) -> str:
         """What it has logged."""
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
+
+    def latest_log(self) -> str:
+        """What it has logged since it was started last."""
+        return self.log()[self._logged_before :]
 
     def wait_ready(self) -> Worker:
         """Wait until it has partitions and has recovered them."""
-        wait_for(lambda: self._get("/readyz") is not None, "the worker to be ready", self)
+        wait_for(self.is_ready, "the worker to be ready", self)
         return self
+
+    def is_ready(self) -> bool:
+        """Whether it says that it is ready."""
+        return self._get("/readyz") is not None
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels; 0 where it can't be asked or isn't there."""
@@ -93,7 +108,7 @@ class Worker:
         )
 
     def _get(self, path: str) -> str | None:
-        lines = self.log().splitlines() if self._log.exists() else []
+        lines = self.log().splitlines()
         addresses = [
             line.split('"metrics":"')[1].split("/metrics")[0] for line in lines if '"metrics":"' in line
         ]

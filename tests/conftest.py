@@ -20,7 +20,7 @@ from schemas.topics import Topics
 PARTITIONS = 4
 """Partitions of each topic in tests: enough for two workers to share, few enough to be quick."""
 
-NEEDS_KAFKA = {"kafka", "kafka_server", "topics"}
+NEEDS_KAFKA = {"kafka", "kafka_server", "stage", "topics"}
 """Fixtures whose tests get the marker `kafka` by themselves."""
 
 

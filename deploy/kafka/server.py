@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -49,6 +50,13 @@ class KafkaServer(LocalBroker):
     The jars are fetched by Maven on the first start and cached (`deploy.kafka.jars`).
     Data survive `kill` and `restart`; records stay in the system's page cache on a crash of the process.
 
+    Args:
+        port: as for every local broker.
+        data: as for every local broker.
+        proxies: loopback ports of proxies. For each there is a listener of its own (see `behind`) that sends
+            its clients to the proxy's port instead of the broker's: a client goes where a broker says that
+            it is, so without that it would walk around the proxy.
+
     Raises:
         BrokerError: from `start`: no Java 17, no Maven, port in use, or no answer in time.
     """
@@ -57,9 +65,14 @@ class KafkaServer(LocalBroker):
     start_seconds: ClassVar[float] = 60.0  # Seen: 4 s on 2 idle cores; CI machines are slow and busy.
     stop_seconds: ClassVar[float] = 20.0  # An orderly end takes 1 to 2 s; past this it is stuck.
 
-    def __init__(self, port: int | None = None, data: Path | None = None) -> None:
+    def __init__(
+        self, port: int | None = None, data: Path | None = None, proxies: Sequence[int] = ()
+    ) -> None:
         super().__init__(port, data)
         self._controller = 0
+        self._proxies = tuple(proxies)
+        self.behind: tuple[int, ...] = ()
+        """The ports to which the proxies have to connect, in their order; known once it is started."""
 
     def command(self, data: Path) -> list[str]:
         """Write the settings, format the storage if it is new, and return the broker's command."""
@@ -72,9 +85,22 @@ class KafkaServer(LocalBroker):
 
     def _write_settings(self, data: Path) -> Path:
         self._controller = self._controller or free_port()
+        self.behind = self.behind or tuple(free_port() for _ in self._proxies)
+        names = [f"PROXY{number}" for number in range(len(self._proxies))]
+        listeners = [
+            f"PLAINTEXT://{self.bootstrap}",
+            f"CONTROLLER://{HOST}:{self._controller}",
+            *(f"{name}://{HOST}:{port}" for name, port in zip(names, self.behind, strict=True)),
+        ]
+        advertised = [
+            f"PLAINTEXT://{self.bootstrap}",
+            *(f"{name}://{HOST}:{port}" for name, port in zip(names, self._proxies, strict=True)),
+        ]
+        protocols = [SETTINGS["listener.security.protocol.map"], *(f"{name}:PLAINTEXT" for name in names)]
         own = {
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{HOST}:{self._controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": ",".join(listeners),
+            "advertised.listeners": ",".join(advertised),
+            "listener.security.protocol.map": ",".join(protocols),
             "controller.quorum.voters": f"1@{HOST}:{self._controller}",
             "log.dirs": str(data / "logs"),
         }

@@ -1,0 +1,304 @@
+"""Ledger: what must stand on the topics after a run, what stands there, and how they differ.
+
+What must stand there follows from the touchpoint topic as it is in the end, partition by partition
+and offset by offset, taken through the engine without a broker. So whatever the producer of the
+touchpoints did twice or out of order is part of the question, not of the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+from aiokafka import AIOKafkaConsumer
+
+from agents.partitioner import partition_of
+from agents.touchpoints import MAX_HEADER_BYTES, REKEYED
+from schemas import decision, touchpoint, trigger
+from schemas import profile as profiles
+from schemas.deadletter import origin_of
+from schemas.errors import RejectedError
+from schemas.profile import Profile
+from schemas.topics import Topics
+from stream.engine import Engine
+from stream.replay import profile_line
+from tests.cluster import Sent
+
+SHOWN = 5
+"""Cases of each kind that a message shows; one is most often enough."""
+
+WIDEST = 1500
+"""Characters of a case that a message shows: two decisions side by side."""
+
+IDLE_MS = 200
+"""How long one look at a topic may take where nothing comes."""
+
+Place = tuple[int, int]
+"""Partition and offset of a touchpoint."""
+
+
+class Expected:
+    """What must become of touchpoint records.
+
+    Args:
+        engine: what decides.
+        records: everything on the touchpoint topic, in order within each partition.
+        partitions: how many there are.
+        clock: what `now` is.
+
+    Attributes:
+        profiles: the last profile of each customer, without where it was read.
+        triggers: the bytes of each trigger, by id.
+        decisions: the bytes of each decision, by id.
+        rejected: the code of each dead letter, by where its record stands.
+        rekeyed: records that had to be published once more under the right key, by what they are.
+        copies: records that were, by what they are.
+        forwarded: touchpoints that the engine sends to other customers, by partition and value.
+        counted: a customer's touchpoints after each applied one, by where it stands.
+        applied: touchpoints applied.
+        late: those among them that were too late to act on.
+        duplicates: touchpoints seen before.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        records: Iterable[Any],
+        partitions: int,
+        clock: Literal["event", "record"] = "event",
+    ) -> None:
+        self._step = engine.step
+        self._clock = clock
+        self._profiles: dict[str, Profile] = {}
+        self._partitions = partitions
+        self.triggers: dict[str, bytes] = {}
+        self.decisions: dict[str, bytes] = {}
+        self.rejected: dict[Place, str] = {}
+        self.rekeyed: Counter[tuple[int, bytes]] = Counter()
+        self.copies: Counter[tuple[int, bytes]] = Counter()
+        self.counted: dict[Place, tuple[str, int]] = {}
+        self.forwarded: list[tuple[int, bytes]] = []
+        self.applied = self.late = self.duplicates = 0
+        for record in records:
+            self._enter(record)
+        self.profiles = {customer: profile_line(p) for customer, p in self._profiles.items()}
+
+    @property
+    def touchpoints(self) -> dict[str, int]:
+        """Touchpoints applied, by customer."""
+        return {customer: profile.touchpoints for customer, profile in self._profiles.items()}
+
+    def _enter(self, record: Any) -> None:
+        if any(name == REKEYED and value.isdigit() for name, value in record.headers):
+            self.copies[record.partition, record.value] += 1
+        place = record.partition, record.offset
+        timestamp = record.timestamp if record.timestamp >= 0 else None
+        try:
+            event = touchpoint.decode(record.value, record.headers, timestamp)
+            customer = event.customer.encode()
+            belongs = partition_of(customer, self._partitions)
+            if record.key != customer or belongs != record.partition:
+                if sum(len(name) + len(value or b"") for name, value in record.headers) > MAX_HEADER_BYTES:
+                    raise RejectedError("headers-too-large", "")
+                self.rekeyed[belongs, record.value] += 1
+                return
+            now = event.time if self._clock == "event" or timestamp is None else timestamp
+            outcome = self._step(self._profiles.get(event.customer), event, now)
+        except RejectedError as reject:
+            self.rejected[place] = reject.code
+            return
+        except msgspec.ValidationError:
+            self.rejected[place] = "data-invalid"
+            return
+        except Exception:  # noqa: BLE001 - as the worker does: a fault of the engine costs one record
+            self.rejected[place] = "engine-error"
+            return
+        if outcome.duplicate:
+            self.duplicates += 1
+            return
+        self._profiles[event.customer] = outcome.profile
+        self.applied += 1
+        self.late += outcome.late
+        self.counted[place] = event.customer, outcome.profile.touchpoints
+        for forward in outcome.forwards:
+            key = forward.touchpoint.customer.encode()
+            self.forwarded.append(
+                (partition_of(key, self._partitions), touchpoint.encode(forward.touchpoint))
+            )
+        for fired in outcome.triggers:
+            self.triggers[fired.id] = trigger.encode(fired)
+        if outcome.decision is not None:
+            self.decisions[outcome.decision.id] = decision.encode(outcome.decision)
+
+
+class Found:
+    """What stands on the topics.
+
+    Attributes:
+        touchpoints: every record of the touchpoint topic.
+        stored: every record of the profiles topic.
+        triggers: every trigger.
+        decisions: every decision.
+        letters: every dead letter.
+    """
+
+    def __init__(self, bootstrap: str, topics: Topics) -> None:
+        self.touchpoints = read(bootstrap, topics.touchpoints)
+        self.stored = read(bootstrap, topics.profiles)
+        self.triggers = read(bootstrap, *topics.triggers)
+        self.decisions = read(bootstrap, topics.decisions)
+        self.letters = read(bootstrap, topics.dead_letters)
+
+
+class Comparison:
+    """What is expected against what was found.
+
+    Args:
+        published: what the driver published, in whatever order.
+        expected: what must stand there.
+        found: what does.
+
+    Attributes:
+        lost: touchpoints that are missing in profiles, copies of records included.
+        doubled: touchpoints that are in profiles once too often.
+        differing: customers whose last profile has other bytes.
+        missing: ids of triggers and decisions that should be there.
+        unexpected: triggers and decisions that should not be there, or have other bytes than they should.
+        letters_missing: dead letters that should be there.
+        letters_unexpected: dead letters that should not, or with another code.
+        repeated: triggers that stand there once more, with an id that was there before.
+        stale: profiles written behind a newer one of the same customer.
+        unpublished: what was published and does not stand on the touchpoint topic.
+    """
+
+    def __init__(self, published: Iterable[Sent], expected: Expected, found: Found) -> None:
+        last: dict[str, Profile] = {}
+        self.stale: list[str] = []
+        self.first_wrong: list[str] = []
+        for record in found.stored:
+            profile = profiles.decode(record.value)
+            before = last.get(profile.customer)
+            last[profile.customer] = profile
+            self._follow(record, before, profile, expected)
+        wanted = expected.touchpoints
+        counts = {customer: profile.touchpoints for customer, profile in last.items()}
+        customers = sorted({*wanted, *counts})
+        differences = {c: counts.get(c, 0) - wanted.get(c, 0) for c in customers}
+        self.lost = -sum(min(n, 0) for n in differences.values())
+        self.doubled = sum(max(n, 0) for n in differences.values())
+        lines = {customer: profile_line(profile) for customer, profile in last.items()}
+        self.differing = [
+            f"{c}: {counts.get(c, 0)} touchpoints instead of {wanted.get(c, 0)}, read at "
+            f"{last[c].applied if c in last else 'nowhere'}"
+            for c in customers
+            if lines.get(c) != expected.profiles.get(c)
+        ]
+        placed = {(record.partition, record.value) for record in found.touchpoints}
+        unsent = [*(expected.rekeyed - expected.copies).elements()]
+        unsent += [sent for sent in expected.forwarded if sent not in placed]
+        self.lost += len(unsent)
+        self.differing += [f"not published under its other key: {value[:200]!r}" for _, value in unsent]
+        outputs = [*found.triggers, *found.decisions]
+        standing_ids = {_identity(record) for record in outputs}
+        wanted_ids = {*expected.triggers.items(), *expected.decisions.items()}
+        self.missing = sorted(id_ for id_, _ in wanted_ids - standing_ids)
+        self.unexpected = [
+            _told(record, expected) for record in outputs if _identity(record) not in wanted_ids
+        ]
+        self.repeated = len(found.triggers) - len({_identity(record) for record in found.triggers})
+        letters = {_letter(record) for record in found.letters}
+        self.letters_missing = sorted(set(expected.rejected.items()) - letters)
+        self.letters_unexpected = sorted(letters - set(expected.rejected.items()))
+        standing = Counter((record.key, record.value) for record in found.touchpoints)
+        self.unpublished = (Counter((key, value) for key, value, _ in published) - standing).total()
+
+    @property
+    def holds(self) -> bool:
+        """Whether all is as it must be; what was delivered twice under the same id is no fault."""
+        return not any(
+            (
+                *(self.lost, self.doubled, self.differing, self.missing, self.unexpected),
+                *(self.letters_missing, self.letters_unexpected, self.unpublished),
+            )
+        )
+
+    def __str__(self) -> str:
+        told = (
+            f"lost {self.lost}, double {self.doubled}, profiles that differ {len(self.differing)}, "
+            f"ids missing {len(self.missing)}, unexpected {len(self.unexpected)}, "
+            f"dead letters missing {len(self.letters_missing)}, unexpected {len(self.letters_unexpected)}, "
+            f"never published {self.unpublished}, stale writes {len(self.stale)}"
+        )
+        lines = [told]
+        shown: tuple[tuple[str, list[Any]], ...] = (
+            ("differs", self.differing),
+            ("first wrong write", self.first_wrong),
+            ("stale write", self.stale),
+            ("missing id", self.missing),
+            ("unexpected", self.unexpected),
+            ("dead letter missing", self.letters_missing),
+            ("dead letter unexpected", self.letters_unexpected),
+        )
+        for what, cases in shown:
+            lines += [f"  {what}: {str(case)[:WIDEST]}" for case in cases[:SHOWN]]
+        return "\n".join(lines)
+
+    def _follow(self, record: Any, before: Profile | None, profile: Profile, expected: Expected) -> None:
+        """Note a write that is older than the one before it, and each customer's first wrong one."""
+        partition = record.partition
+        stands = profile.applied.get(partition, -1)
+        where = f"{profile.customer}: profiles {partition}@{record.offset}, read at {stands}"
+        if before is not None and before.applied.get(partition, -1) > stands:
+            self.stale.append(f"{where} behind {before.applied[partition]}")
+        customer, count = expected.counted.get((partition, stands), ("nobody", 0))
+        if (customer, count) != (profile.customer, profile.touchpoints) and not any(
+            line.startswith(f"{profile.customer}:") for line in self.first_wrong
+        ):
+            self.first_wrong.append(
+                f"{where}, at {record.timestamp}: {profile.touchpoints} touchpoints instead of {count}"
+            )
+
+
+def read(bootstrap: str, *names: str) -> list[Any]:
+    """All records of topics that a subscriber sees who reads what is committed, in order by partition."""
+    return asyncio.run(_read(bootstrap, names))
+
+
+async def _read(bootstrap: str, names: Iterable[str]) -> list[Any]:
+    consumer = AIOKafkaConsumer(
+        *names,
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(consumer.assignment())
+        records: list[Any] = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for batch in (await consumer.getmany(timeout_ms=IDLE_MS)).values():
+                records.extend(batch)
+        return records
+    finally:
+        await consumer.stop()
+
+
+def _identity(record: Any) -> tuple[str, bytes]:
+    return msgspec.json.decode(record.value)["id"], record.value
+
+
+def _told(record: Any, expected: Expected) -> str:
+    id_, value = _identity(record)
+    right = expected.triggers.get(id_, expected.decisions.get(id_))
+    place = f"{record.topic} {record.partition}@{record.offset}, at {record.timestamp}"
+    return f"{place}: {value!r} instead of {right!r}"
+
+
+def _letter(record: Any) -> tuple[Place, str]:
+    reason = origin_of(record.headers)
+    assert reason is not None, f"a dead letter without a reason at {record.partition}@{record.offset}"
+    return (reason.origin.partition, reason.origin.offset), reason.code
