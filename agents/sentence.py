@@ -29,6 +29,8 @@ def _said(event: TriggerEvent) -> str:
             )
         case RecoveryOffer() as offer:
             worth = _worth(offer)
+            if offer.unanswered is not None:
+                return f"a person calls, with {worth}; nobody has answered: {offer.cause}"
             if offer.action == "escalate":
                 return f"a person calls, with {worth}; bad moment {offer.bad_moments}: {offer.cause}"
             return f"{worth}; because {offer.cause}"

@@ -250,12 +250,10 @@ class TouchpointProcessor:
         )
 
     def _published(self, outcome: Outcome, record: Any, partition: int) -> list[Record]:
-        """What a touchpoint sends to other customers, its triggers and its decision, as records."""
-        if outcome.decision is None and not outcome.forwards:
+        """What a touchpoint sends to other customers, its triggers and its decisions, as records."""
+        if not outcome.decisions and not outcome.forwards:
             return []
         forwards = [self._forwarded(forward.touchpoint) for forward in outcome.forwards]
-        if outcome.decision is None:
-            return forwards
         key = record.key
         records = [
             Record(
@@ -263,8 +261,10 @@ class TouchpointProcessor:
             )
             for fired in outcome.triggers
         ]
-        value = decision.encode(outcome.decision)
-        records.append(Record(self._topics.decisions, partition, key, value, cloudevents.HEADERS))
+        records += [
+            Record(self._topics.decisions, partition, key, decision.encode(decided), cloudevents.HEADERS)
+            for decided in outcome.decisions
+        ]
         return forwards + records
 
     def _forwarded(self, event: Touchpoint) -> Record:
@@ -284,13 +284,12 @@ class TouchpointProcessor:
         work.late += outcome.late
         work.lags.append(max(record.timestamp - event.time, 0) / 1000)
         work.scores.append(outcome.profile.risk)
-        if outcome.decision is None:
-            return
         for fired in outcome.triggers:
             work.emitted[fired.family,] += 1
-        for candidate in outcome.decision.data.candidates:
-            if candidate.reason != FIRED:
-                work.held[candidate.family, candidate.reason] += 1
+        for decided in outcome.decisions:
+            for candidate in decided.data.candidates:
+                if candidate.reason != FIRED:
+                    work.held[candidate.family, candidate.reason] += 1
 
     def _count(self, work: Work, run: Sequence[Any]) -> None:
         metrics = self._metrics

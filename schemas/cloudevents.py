@@ -35,7 +35,7 @@ class CloudEvent(msgspec.Struct, Generic[Data], frozen=True, kw_only=True):
         subject: the customer's id, which is also the record's key.
         time: when it was decided.
         datacontenttype: always JSON.
-        causationid: id of the touchpoint that caused it.
+        causationid: id of the touchpoint that caused it, or of the timer that ran out.
         correlationid: what it belongs to: the booking, the issue, or what the touchpoint said.
         expirytime: until when it may be acted on.
         data: the content.

@@ -52,7 +52,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     >>> list(json_schemas())
     ['touchpoint', 'trigger', 'decision', 'profile', 'playbook', 'dead-letter']
     >>> json_schemas()["trigger"]["properties"]["causationid"]["description"]
-    'id of the touchpoint that caused it.'
+    'id of the touchpoint that caused it, or of the timer that ran out.'
     """
     return {name: _schema(name, type_) for name, type_ in CONTRACTS.items()} | {"dead-letter": _dead_letter()}
 

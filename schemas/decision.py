@@ -30,7 +30,7 @@ class DecisionData(msgspec.Struct, frozen=True, omit_defaults=True):
     """The `data` of a decision's CloudEvent.
 
     Attributes:
-        touchpoint_type: type of the touchpoint that was decided on.
+        touchpoint_type: type of the touchpoint that was decided on; `timer.due` where none happened in time.
         candidates: every candidate, fired or not, in the playbook's order.
         stage: the customer's 5A stage.
         risk: churn risk, 0 to 1.
@@ -47,15 +47,15 @@ class DecisionData(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """A decision as the engine makes it: one for each touchpoint that had any candidate.
+    """A decision as the engine makes it: one for each touchpoint or timer that had any candidate.
 
     Attributes:
-        id: deterministic, from customer and touchpoint.
+        id: deterministic, from customer and touchpoint or timer.
         customer: the customer's id.
         time: `now` of the decision, in ms.
-        touchpoint: id of the touchpoint.
+        touchpoint: id of the touchpoint, or of the timer.
         data: the content.
-        correlation: what the touchpoint belongs to.
+        correlation: what the touchpoint belongs to, or what the timer is about.
     """
 
     id: str

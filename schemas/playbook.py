@@ -109,7 +109,7 @@ class RoomKeyPlay(
     Attributes:
         play: the play's name.
         touchpoints: the arrivals.
-        revoked_by: touchpoints that end the booking.
+        revoked_by: touchpoints that end the booking; the end of the day of departure does too.
         accuracy_m: largest error of the location that is trusted, in metres.
         consent: the purpose that the guest must have agreed to.
         valid_for: how long the key may be put on the phone; it may be taken away for at least a day
@@ -145,6 +145,8 @@ class RecoveryOfferPlay(
 ):
     """Put a bad moment right at once; at the second within the window, call a person.
 
+    A person calls as well when nobody has closed an issue within `answer_within`.
+
     Attributes:
         play: the play's name.
         min_severity: bad moments that weigh less are left alone, above 0, to 1.
@@ -152,6 +154,7 @@ class RecoveryOfferPlay(
         cooldown: how long after an offer no further one is made (an escalation is).
         offers: the first whose floors are met is made; the last should have none.
         valid_for: how long the trigger may be acted on.
+        answer_within: how long an issue may stay open before a person calls; None for ever.
     """
 
     play: Name
@@ -160,6 +163,7 @@ class RecoveryOfferPlay(
     cooldown: Duration
     offers: tuple[Offer, ...]
     valid_for: Duration
+    answer_within: Duration | None = None
 
 
 class SuppressionPlay(
@@ -333,8 +337,18 @@ def _mistakes(play: Play, catalogue: dict[str, TouchpointType]) -> Iterator[tupl
             yield ["family"], "nothing in the catalogue has effect `issue.opened`, so it could never fire"
     elif not play.offers:
         yield ["offers"], "`offers` is empty, so it could never fire"
+    elif isinstance(play, RecoveryOfferPlay) and play.answer_within is not None:
+        yield from _unanswerable(catalogue)
     elif isinstance(play, RetentionOfferPlay) and not play.leave < play.enter:
         yield ["leave"], "`leave` must be below `enter`, or it flickers"
+
+
+def _unanswerable(catalogue: dict[str, TouchpointType]) -> Iterator[tuple[list[str | int], str]]:
+    """Why an issue could not be answered in time, or could never be one."""
+    effects = {entry.effect for entry in catalogue.values()}
+    for effect in ("issue.opened", "issue.closed"):
+        if effect not in effects:
+            yield ["answer_within"], f"nothing in the catalogue has effect `{effect}`"
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

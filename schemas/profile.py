@@ -45,6 +45,9 @@ MAX_ALIASES = 64
 """Other ids of a customer that are kept, the first in order: browsers, devices and cards of a lifetime;
 more is a till where everyone logs in."""
 
+MAX_TIMERS = 16
+"""Timers kept: as many as there can be open issues and live keys; which ones go, stream/timers.py says."""
+
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of seven days."""
 
@@ -143,6 +146,24 @@ class Consent(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False
     purpose: str
 
 
+class Timer(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """Something that is done unless a touchpoint calls it off before.
+
+    The earlier is the lesser one. There is one for each name and key.
+
+    Attributes:
+        due: when it is done, in ms.
+        name: whose it is: a family of plays, with the play's name where there may be several of it.
+        key: what it is about: an issue, a booking.
+        touchpoint: id of the touchpoint that set it.
+    """
+
+    due: int
+    name: str
+    key: str
+    touchpoint: str
+
+
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     """The core profile of one customer.
 
@@ -176,6 +197,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         applied: last applied offset, by source partition: at or below it is a replay.
         aliases: other ids of this customer whose touchpoints come here, in order; at most `MAX_ALIASES`.
         moved_to: the customer whom this id is an alias of; its profile is there, and here is none.
+        timers: what is done unless a touchpoint calls it off before, in order of when it is due; at most
+            `MAX_TIMERS`.
     """
 
     version: int
@@ -206,6 +229,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     applied: dict[int, int] = {}
     aliases: tuple[str, ...] = ()
     moved_to: str | None = None
+    timers: tuple[Timer, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -39,13 +39,15 @@ class RecoveryOffer(
     """Apologise and put it right; on `escalate`, a person calls.
 
     Attributes:
-        action: `offer`, or `escalate` at the second bad moment within the window.
+        action: `offer`; `escalate` at the second bad moment within the window, or when nobody has closed
+            an issue in time.
         cause: type of the touchpoint that was the bad moment.
         severity: how bad, 0 to 1.
         bad_moments: how many within the window, this one included.
         offer: what to offer.
         amount: what it is worth.
         currency: ISO 4217 code of the amount.
+        unanswered: id of the issue that nobody has closed in time, where that is why a person is to call.
     """
 
     action: Literal["offer", "escalate"]
@@ -55,6 +57,7 @@ class RecoveryOffer(
     offer: str
     amount: float
     currency: str
+    unanswered: str | None = None
 
 
 class Suppression(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="family", tag="suppression"):
@@ -120,11 +123,11 @@ class Trigger(msgspec.Struct, frozen=True):
     """A trigger as the engine makes it, before it becomes a record.
 
     Attributes:
-        id: deterministic, from customer, play, touchpoint and index.
+        id: deterministic, from customer, play, touchpoint or timer, and index.
         family: which topic it goes to.
         customer: the customer's id.
         time: `now` of the decision, in ms.
-        touchpoint: id of the touchpoint that caused it.
+        touchpoint: id of the touchpoint that caused it, or of the timer.
         expires: until when it may be acted on, in ms.
         data: the content.
         correlation: the booking, issue or conversation it belongs to.

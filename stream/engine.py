@@ -7,15 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.cloudevents import deterministic_id
+from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.decision import Decision, DecisionData
 from schemas.errors import InputError
 from schemas.playbook import Playbook, TouchpointType, load
-from schemas.profile import Profile, new_profile
+from schemas.profile import Profile, Timer, new_profile
 from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger
-from stream import duplicates, experience, issues, journey, permissions, recency, stays
+from stream import duplicates, experience, issues, journey, permissions, recency, stays, timers
 from stream.churn import models
 from stream.churn.features import features_of
 from stream.churn.scorer import Scorer
@@ -29,16 +29,19 @@ LATENESS = HOUR
 """How old a touchpoint may be, in ms, for something still to be done about it. An app that was
 offline for an hour still gets its moment; yesterday's arrival must not open a door."""
 
+TIMER_DUE = "timer.due"
+"""What stands for a touchpoint's type where a timer is decided on."""
+
 _UNKNOWN = TouchpointType()
 
 
 class Outcome(msgspec.Struct, gc=False):
-    """What a touchpoint led to.
+    """What a touchpoint led to, after the timers that were due before it; or those timers alone.
 
     Attributes:
         profile: the profile afterwards; the very same one as before for a duplicate.
         triggers: what is to be done, in order.
-        decision: every candidate with its reason; None where there was none.
+        decisions: each timer's and then the touchpoint's, where there was any candidate.
         duplicate: whether the touchpoint was seen before and nothing was done.
         late: whether it was too old for anything to be done about it.
         forwards: touchpoints for other customers, in order.
@@ -46,10 +49,16 @@ class Outcome(msgspec.Struct, gc=False):
 
     profile: Profile
     triggers: list[Trigger] = []
-    decision: Decision | None = None
+    decisions: list[Decision] = []
     duplicate: bool = False
     late: bool = False
     forwards: list[Forward] = []
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision on the touchpoint itself; None where there was no candidate."""
+        last = self.decisions[-1] if self.decisions else None
+        return None if last is None or last.data.touchpoint_type == TIMER_DUE else last
 
 
 class Engine:
@@ -68,12 +77,16 @@ class Engine:
         self._catalogue = playbook.catalogue
         self._plays = frozenset(play.play for play in playbook.plays)
         self._predict = scorer.predict
-        self._rules_for = PlayIndex(playbook).rules_for
+        index = PlayIndex(playbook)
+        self._rules_for = index.rules_for
+        self._rule_of = index.rule_of
 
     def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
-        """Apply one touchpoint.
+        """Fire the customer's timers that are due by now, then apply one touchpoint.
 
-        The profile given is never changed, so a step that raises leaves it as it was.
+        The profile given is never changed, so a step that raises leaves it as it was. A timer is decided
+        on as of the moment when it was due, so that the outcome is the same whether something else has
+        fired it before or not. A duplicate does nothing at all: its time says nothing new.
 
         Args:
             profile: the customer's profile; None for one who is new.
@@ -93,6 +106,10 @@ class Engine:
         elif duplicates.is_duplicate(profile, digest, now):
             return Outcome(profile, duplicate=True)
         profile = copy(profile)
+        before: Outcome | None = None
+        if profile.timers and profile.timers[0].due <= now:
+            before = Outcome(profile)
+            self._fire_due(before, now, 0)
         duplicates.remember(profile, digest, now)
         entry = self._catalogue.get(touchpoint.type, _UNKNOWN)
         recency.count(profile, touchpoint)
@@ -122,8 +139,54 @@ class Engine:
         )
         for rule in self._rules_for(touchpoint.type):
             rule.decide(context)
-        decision = self._decision(context) if context.candidates else None
-        return Outcome(profile, context.triggers, decision, late=late)
+        decisions = [self._decision(context)] if context.candidates else []
+        if before is not None:
+            return Outcome(
+                profile, before.triggers + context.triggers, before.decisions + decisions, late=late
+            )
+        return Outcome(profile, context.triggers, decisions, late=late)
+
+    def fire(self, profile: Profile, until: int, clock: int = 0) -> Outcome:
+        """Fire a customer's timers that are due, without a touchpoint.
+
+        Each is decided on as of the moment when it was due. What would have run out by `clock` before
+        anyone could get it is held back as `stale`; but keys are taken away however late it is.
+
+        Args:
+            profile: the customer's profile, which is never changed.
+            until: timers due at or before it fire, in ms.
+            clock: what time it really is, in ms; 0 where that plays no part, as in a backfill.
+        """
+        outcome = Outcome(copy(profile))
+        self._fire_due(outcome, until, clock)
+        return outcome
+
+    def _fire_due(self, outcome: Outcome, until: int, clock: int) -> None:
+        """Fire all timers that are due on the outcome's profile."""
+        while (timer := timers.take_due(outcome.profile, until)) is not None:
+            rule = self._rule_of(timer.name)
+            if rule is None:
+                # Set by a play that the playbook has no more.
+                continue
+            context = Context(
+                outcome.profile,
+                _stand_in(timer, outcome.profile.customer),
+                timer.due,
+                late=False,
+                weight=0.0,
+                opened=None,
+                closed=None,
+                plays=self._plays,
+                playbook_version=self.playbook_version,
+                model=self.model,
+                triggers=[],
+                candidates=[],
+                clock=clock,
+            )
+            rule.expire(context, timer.key)
+            outcome.triggers += context.triggers
+            if context.candidates:
+                outcome.decisions.append(self._decision(context))
 
     def _decision(self, context: Context) -> Decision:
         profile, touchpoint = context.profile, context.touchpoint
@@ -142,6 +205,16 @@ class Engine:
             ),
             touchpoint.correlation,
         )
+
+
+def _stand_in(timer: Timer, customer: str) -> Touchpoint:
+    """A touchpoint that stands for a timer: from its source and id follow those of triggers and decision.
+
+    What has set it is part of them, as the same timer may be set again after it has fired.
+    """
+    source = f"{SOURCE}/timers/{timer.touchpoint}"
+    id_ = f"timer/{timer.name}/{timer.key}@{timer.due}"
+    return Touchpoint(id_, source, TIMER_DUE, customer, timer.due, {}, correlation=timer.key)
 
 
 def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[str | None, str | None]:

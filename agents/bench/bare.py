@@ -68,11 +68,11 @@ async def run(assignment: Assignment) -> None:
                                 headers=cloudevents.HEADERS,
                             )
                         )
-                    if outcome.decision is not None:
-                        sent.append(
+                    for decided in outcome.decisions:
+                        sent.append(  # noqa: PERF401 - awaits
                             await producer.send(
                                 topics.decisions,
-                                decision.encode(outcome.decision),
+                                decision.encode(decided),
                                 key=record.key,
                                 headers=cloudevents.HEADERS,
                             )

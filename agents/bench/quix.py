@@ -7,7 +7,6 @@ is its work and not the time until its clock strikes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from quixstreams import Application, State
@@ -56,7 +55,7 @@ def run(assignment: Assignment) -> None:
         stored = state.get_bytes(KEY)
         outcome = step(None if stored is None else profile.decode(stored), event, event.time)
         state.set_bytes(KEY, profile.encode(outcome.profile))
-        return list(_decided(outcome.triggers, outcome.decision))
+        return [*outcome.triggers, *outcome.decisions]
 
     def destination(value: Trigger | Decision, *_: Any) -> Topic:
         return triggers[value.family] if isinstance(value, Trigger) else decisions
@@ -72,12 +71,6 @@ def _outputs(app: Application, topics: Topics) -> tuple[Topic, dict[str, Topic]]
         family: app.topic(topics.trigger(family), value_serializer=encoder) for family in topics.families
     }
     return decisions, triggers
-
-
-def _decided(triggers: list[Trigger], decided: Decision | None) -> Iterator[Trigger | Decision]:
-    yield from triggers
-    if decided is not None:
-        yield decided
 
 
 if __name__ == "__main__":

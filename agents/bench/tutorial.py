@@ -50,8 +50,8 @@ def make(assignment: Assignment) -> faust.App:
             profiles[key] = profile.encode(outcome.profile)
             for fired in outcome.triggers:
                 await triggers[fired.family].send(key=key, value=trigger.encode(fired))
-            if outcome.decision is not None:
-                await decisions.send(key=key, value=decision.encode(outcome.decision))
+            for decided in outcome.decisions:
+                await decisions.send(key=key, value=decision.encode(decided))
 
     _tell_recovery(app, profiles)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from agents.touchpoint_files import Line
+    from schemas.touchpoint import Touchpoint
     from stream.engine import Outcome
     from stream.replay import Replay
 
@@ -52,23 +54,22 @@ def command(
     replay = Replay(load_engine(playbook, model))
     rejects: Counter[str] = Counter()
     out = click.get_binary_stream("stdout")
+    write = partial(_write_json, out) if as_json else _print_lines
     # Where the lines themselves run down the terminal, a bar would only get in their way.
     with TouchpointFile(file) as lines, progress(lines, "replaying", shown=not sys.stdout.isatty()) as look:
         for count, line in enumerate(lines, start=1):
-            outcome = _take(replay, line, rejects)
-            if outcome is not None and outcome.decision is not None:
-                if as_json:
-                    _write_json(out, outcome)
-                else:
-                    _print_lines(line, outcome)
+            for outcome in _take(replay, line, rejects):
+                write(outcome, line.touchpoint)
             look(count)
+        for outcome in replay.finish():
+            write(outcome, None)
     if profiles:
         _write_profiles(profiles, replay)
     _print_summary(replay, rejects, err=as_json)
 
 
-def _take(replay: Replay, line: Line, rejects: Counter[str]) -> Outcome | None:
-    """What a line leads to; None where it can't be used, which is told and counted."""
+def _take(replay: Replay, line: Line, rejects: Counter[str]) -> list[Outcome]:
+    """What a line leads to; nothing where it can't be used, which is told and counted."""
     import msgspec
 
     try:
@@ -82,31 +83,30 @@ def _take(replay: Replay, line: Line, rejects: Counter[str]) -> Outcome | None:
         code, reason = "data-invalid", str(error)
     rejects[code] += 1
     click.echo(f"line {line.number}: {code}: {reason}", err=True)
-    return None
+    return []
 
 
-def _write_json(out: BinaryIO, outcome: Outcome) -> None:
+def _write_json(out: BinaryIO, outcome: Outcome, _: Touchpoint | None) -> None:
     from schemas import decision, trigger
 
     out.writelines(trigger.encode(fired) + b"\n" for fired in outcome.triggers)
-    assert outcome.decision is not None
-    out.write(decision.encode(outcome.decision) + b"\n")
+    out.writelines(decision.encode(decided) + b"\n" for decided in outcome.decisions)
 
 
-def _print_lines(line: Line, outcome: Outcome) -> None:
+def _print_lines(outcome: Outcome, touchpoint: Touchpoint | None) -> None:
     import msgspec
 
     from agents.display import decision_lines, trigger_line
     from schemas import decision, trigger
 
-    assert line.touchpoint is not None
-    assert outcome.decision is not None
     for fired in outcome.triggers:
         event = msgspec.json.decode(trigger.encode(fired), type=trigger.TriggerEvent)
-        click.echo(trigger_line(event, line.touchpoint.type))
-    decided = msgspec.json.decode(decision.encode(outcome.decision), type=decision.DecisionEvent)
-    for text in decision_lines(decided, held_only=True):
-        click.echo(text)
+        cause = touchpoint.type if touchpoint is not None and touchpoint.id == fired.touchpoint else None
+        click.echo(trigger_line(event, cause))
+    for decided in outcome.decisions:
+        decision_event = msgspec.json.decode(decision.encode(decided), type=decision.DecisionEvent)
+        for text in decision_lines(decision_event, held_only=True):
+            click.echo(text)
 
 
 def _write_profiles(path: Path, replay: Replay) -> None:

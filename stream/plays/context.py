@@ -12,14 +12,15 @@ from schemas.trigger import Content, Trigger, TriggerData
 
 FIRED = "fired"
 LATE = "late"
+STALE = "stale"
 
 
 class Context(msgspec.Struct, gc=False):
-    """One touchpoint under decision.
+    """One touchpoint under decision, or one timer.
 
     Attributes:
         profile: the profile with the touchpoint already applied; plays may note on it that they fired.
-        touchpoint: what happened.
+        touchpoint: what happened; for a timer, a touchpoint of dangol's own that stands for it.
         now: time of the decision, in ms.
         late: whether the touchpoint is too old for anything to be done about it.
         weight: how good or bad a moment it was, −1 to 1.
@@ -30,6 +31,7 @@ class Context(msgspec.Struct, gc=False):
         model: version of the model that scored the risk.
         triggers: what has fired so far on this touchpoint.
         candidates: every play considered so far on this touchpoint, and what became of it.
+        clock: what time it really is, in ms, where that may be much later than `now`; else 0.
     """
 
     profile: Profile
@@ -44,6 +46,7 @@ class Context(msgspec.Struct, gc=False):
     model: str
     triggers: list[Trigger]
     candidates: list[Candidate]
+    clock: int = 0
 
     def hold(self, play: str, family: str, reason: str, failed: tuple[str, ...] = ()) -> None:
         """Say that a play did not fire though its condition held.
@@ -93,6 +96,10 @@ class Context(msgspec.Struct, gc=False):
         profile.fired = {**kept, play: self.now}
         self.candidates.append(Candidate(play, family, FIRED, trigger=id_))
         return id_
+
+    def is_stale(self, valid_for: int) -> bool:
+        """Whether a trigger that is valid for so long (ms) from now would have run out already."""
+        return self.now + valid_for <= self.clock
 
     def cooling(self, play: str, cooldown: int) -> bool:
         """Whether the play fired within `cooldown` ms before now."""

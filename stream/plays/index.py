@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from schemas.playbook import Playbook, RecoveryOfferPlay, RetentionOfferPlay, RoomKeyPlay, SuppressionPlay
 from stream.plays.context import Context
@@ -32,6 +32,26 @@ class Rule(Protocol):
         ...
 
 
+@runtime_checkable
+class TimedRule(Rule, Protocol):
+    """A play that sets timers.
+
+    Attributes:
+        timer: the name of its timers, which no other play's have.
+    """
+
+    timer: str
+
+    def expire(self, context: Context, key: str) -> None:
+        """Fire or hold what a timer was set for; nothing where there is no reason for it any more.
+
+        Args:
+            context: stands at the time that the timer is due.
+            key: what the timer is about.
+        """
+        ...
+
+
 _RULES: dict[type, Callable[[Any, Playbook], Rule]] = {
     RoomKeyPlay: RoomKeyRule,
     RecoveryOfferPlay: RecoveryOfferRule,
@@ -51,7 +71,12 @@ class PlayIndex:
             type_: tuple(rule for rule in rules if rule.types is None or type_ in rule.types)
             for type_ in types
         }
+        self._by_timer = {rule.timer: rule for rule in rules if isinstance(rule, TimedRule)}
 
     def rules_for(self, type_: str) -> tuple[Rule, ...]:
         """The rules that look at this type of touchpoint."""
         return self._by_type.get(type_, self._anywhere)
+
+    def rule_of(self, timer: str) -> TimedRule | None:
+        """The rule that timers of this name belong to; None where the playbook has it no more."""
+        return self._by_timer.get(timer)

@@ -12,16 +12,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from schemas.playbook import Playbook, RoomKeyPlay, millis_of
-from schemas.profile import Booking, Key
+from schemas.profile import Booking, Key, Timer
 from schemas.timestamp import DAY, to_datetime, to_millis
 from schemas.trigger import RoomKey
-from stream import permissions, stays
+from stream import permissions, stays, timers
 from stream.plays.context import LATE, Context
 
 FAMILY = "room-key"
 
 ENDS = ("booking.cancelled", "stay.checked-out")
 """Effects that end a stay."""
+
+CHANGES = ("booking.confirmed",)
+"""Effects by which the day of departure may become another."""
 
 PERMITS = ("device.bound", "consent.withdrawn")
 """Effects by which a guest may lose what a live key was given for."""
@@ -33,6 +36,8 @@ LAST_DAY = date(2099, 12, 31)
 class RoomKeyRule:
     """Decides on arrivals, on the ends of stays, and where a permission ends while a key is live.
 
+    A live key has a timer for the end of the day of departure, for guests who leave without a word.
+
     The gates, in order: `booking` (a confirmed booking of this guest), `property` (it is for
     this hotel), `day` (today is between arrival and departure, in the hotel's time zone),
     `device` (the device that arrived is the one bound), `consent` (to the use of location),
@@ -41,9 +46,11 @@ class RoomKeyRule:
 
     def __init__(self, play: RoomKeyPlay, playbook: Playbook) -> None:
         self.play = play.play
+        # Not the play's name, as a playbook has one play of this family: renamed, it still takes keys away.
+        self.timer = FAMILY
         effects = {type_: entry.effect for type_, entry in playbook.catalogue.items()}
-        permits = (type_ for type_, effect in effects.items() if effect in PERMITS)
-        self.types = (*play.touchpoints, *play.revoked_by, *permits)
+        others = (type_ for type_, effect in effects.items() if effect in PERMITS or effect in CHANGES)
+        self.types = (*play.touchpoints, *play.revoked_by, *others)
         self._arrivals = frozenset(play.touchpoints)
         self._revoked_by = frozenset(play.revoked_by)
         self._ends = frozenset(type_ for type_ in play.revoked_by if effects.get(type_) in ENDS)
@@ -57,8 +64,12 @@ class RoomKeyRule:
     def decide(self, context: Context) -> None:
         """Revoke each live key that must not open any more; on an arrival, issue or hold one."""
         for booking in context.profile.bookings:
-            if booking.key is not None and self._has_ended(context, booking, booking.key):
+            if booking.key is None:
+                continue
+            if self._has_ended(context, booking, booking.key):
                 self._revoke(context, booking, booking.key)
+            else:
+                self._time_end(context, booking)
         if context.touchpoint.type in self._arrivals:
             self._issue(context)
 
@@ -74,6 +85,22 @@ class RoomKeyRule:
         content = RoomKey("issue", booking.id, booking.property, device, booking.departure, booking.room)
         trigger = context.fire(self.play, FAMILY, content, self._valid_for, booking.id)
         stays.put(context.profile, msgspec.structs.replace(booking, key=Key(trigger, device)))
+        self._time_end(context, booking)
+
+    def expire(self, context: Context, key: str) -> None:
+        """Revoke the key of a booking whose last day is over."""
+        booking = stays.find(context.profile, key)
+        if booking is None or booking.key is None:
+            return
+        if self._end_of(booking) > context.now:
+            # The playbook has moved the hotel to another time zone since the timer was set.
+            self._time_end(context, booking)
+        else:
+            self._revoke(context, booking, booking.key)
+
+    def _time_end(self, context: Context, booking: Booking) -> None:
+        due = max(self._end_of(booking), context.now)
+        timers.put(context.profile, Timer(due, self.timer, booking.id, context.touchpoint.id))
 
     def _has_ended(self, context: Context, booking: Booking, key: Key) -> bool:
         """Whether a live key lost its device or its consent, or the touchpoint ends its booking."""
@@ -98,8 +125,13 @@ class RoomKeyRule:
         )
         # A day more than the key might open: a subscriber that was down has to take it away all the same.
         left = max(self._end_of(booking) - context.now, 0)
-        context.fire(self.play, FAMILY, content, max(left + DAY, self._valid_for), booking.id)
+        valid_for = max(left + DAY, self._valid_for)
+        if context.is_stale(valid_for):
+            # Nobody was there to fire the timer in time: the key must go all the same.
+            valid_for += context.clock - context.now
+        context.fire(self.play, FAMILY, content, valid_for, booking.id)
         stays.put(context.profile, msgspec.structs.replace(booking, key=None))
+        timers.cancel(context.profile, self.timer, booking.id)
 
     def _end_of(self, booking: Booking) -> int:
         """When the departure day ends at the hotel, in ms; in UTC where the hotel is not known."""

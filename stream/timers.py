@@ -1,0 +1,49 @@
+"""Timers: what is done because something did not happen, as part of the profile.
+
+A play sets a timer, touchpoints call it off, and the engine fires it once it is due (see
+`Engine.step` and `Engine.fire`). As it stands in the profile, it survives what the profile
+survives, and it is gone in the same write that its decision comes of.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from schemas.profile import MAX_TIMERS, Profile, Timer
+
+
+def put(profile: Profile, timer: Timer) -> None:
+    """Set a timer, in place of the one with its name and key; if that is due at the same time, it stays.
+
+    When there are too many, the name that has the most loses its earliest: a flood of issues costs
+    its own oldest ones their timers, and no key its end.
+    """
+    same = [other for other in profile.timers if (other.name, other.key) == (timer.name, timer.key)]
+    if same and same[0].due == timer.due:
+        return
+    kept = sorted((*(other for other in profile.timers if other not in same), timer))
+    if len(kept) > MAX_TIMERS:
+        numbers = Counter(other.name for other in kept)
+        most = max(numbers, key=lambda name: (numbers[name], name))
+        kept.remove(next(other for other in kept if other.name == most))
+    profile.timers = tuple(kept)
+
+
+def cancel(profile: Profile, name: str, key: str) -> None:
+    """Call a timer off; nothing where it is not set."""
+    if any(timer.name == name and timer.key == key for timer in profile.timers):
+        profile.timers = tuple(t for t in profile.timers if t.name != name or t.key != key)
+
+
+def take_due(profile: Profile, until: int) -> Timer | None:
+    """Take the first timer that is due at or before a time (ms) out of the profile; None if none is."""
+    timers = profile.timers
+    if not timers or timers[0].due > until:
+        return None
+    profile.timers = timers[1:]
+    return timers[0]
+
+
+def next_due(profile: Profile) -> int | None:
+    """When the next timer is due, in ms; None where none is set."""
+    return profile.timers[0].due if profile.timers else None
