@@ -48,10 +48,10 @@ class Replay:
         self._due: list[tuple[int, str]] = []
 
     def take(self, touchpoint: Touchpoint) -> list[Outcome]:
-        """Apply a touchpoint to its customer's profile, then fire what its time has brought due.
+        """Apply a touchpoint to its customer's profile, and fire what its time has brought due.
 
         Returns:
-            The touchpoint's outcome, and one for each customer whose timers fired, in order of time.
+            One outcome for each customer whose timers fired, in order of time, and last the touchpoint's.
 
         Raises:
             msgspec.ValidationError: its data lacks what its type needs; nothing was applied.
@@ -65,7 +65,7 @@ class Replay:
         self._latest = max(self._latest, touchpoint.time)
         due = self._due
         if due and due[0][0] <= self._latest - LATENESS:
-            return [outcome, *self._fire(self._latest - LATENESS)]
+            return [*self._fire(self._latest - LATENESS), outcome]
         return [outcome]
 
     def finish(self) -> list[Outcome]:

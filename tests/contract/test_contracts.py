@@ -17,7 +17,7 @@ from agents.cli.model import DEFAULT_VERSION
 from agents.display import header_values
 from schemas import deadletter, decision, profile, trigger
 from schemas.contracts import json_schemas
-from schemas.profile import Booking, Consent, Issue, Key, Kind, Moment, Profile
+from schemas.profile import Booking, Consent, Issue, Key, Kind, Moment, Profile, Timer
 from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
 from stream.churn import models
 from stream.engine import DEFAULT_PLAYBOOK, load_engine
@@ -73,6 +73,7 @@ FULL = msgspec.structs.replace(
     PROFILE,
     aliases=("a-1", "a-2"),
     moved_to="mina2",
+    timers=(Timer(MARCH + 1_800_000, "recovery-offer:make-it-right", "i-1", "e-3"),),
 )
 """A profile with something in every field."""
 

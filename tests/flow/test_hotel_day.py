@@ -47,8 +47,13 @@ def live(records: list[dict[str, Any]], risk: float = 0.25) -> list[tuple[Any, l
         touchpoint = decode(json.dumps(event).encode())
         outcome = engine.step(profiles.decode(stored) if stored else None, touchpoint, touchpoint.time)
         stored = profiles.encode(outcome.profile)
-        decision = json.loads(decisions.encode(outcome.decision)) if outcome.decision else None
-        out.append((decision, [json.loads(triggers.encode(trigger)) for trigger in outcome.triggers]))
+        made = [json.loads(decisions.encode(decision)) for decision in outcome.decisions]
+        out.append(
+            (
+                made[-1] if made else None,
+                [json.loads(triggers.encode(trigger)) for trigger in outcome.triggers],
+            )
+        )
     return out
 
 
@@ -191,13 +196,14 @@ def test_phone_that_is_lost() -> None:
 
 
 def test_evening_that_goes_wrong() -> None:
-    """An offer, then a person, promotions held back until the issue is settled, and none to the angry."""
+    """An offer, then a person, a person again when nobody answers, and no promotions until it is settled."""
     records: list[dict[str, Any]] = [
         {"type": "order.placed", "time": "2026-01-10T09:00:00Z", "data": {"amount": 150}},
         {"type": "order.placed", "time": "2026-01-10T21:00:00Z", "data": {"amount": 150}},
         {"type": "service.failed", "time": "2026-03-14T20:00:00Z", "data": {"what": "no hot water"}},
         {"type": "complaint.opened", "time": "2026-03-14T20:30:00Z", "data": {"issue": "i-9"}},
         {"type": "page.viewed", "time": "2026-03-14T20:40:00Z"},
+        {"type": "page.viewed", "time": "2026-03-14T21:10:00Z"},
         {"type": "complaint.closed", "time": "2026-03-14T21:30:00Z", "data": {"issue": "i-9"}},
     ]
 
@@ -206,6 +212,7 @@ def test_evening_that_goes_wrong() -> None:
         {RIGHT: "fired"},
         {RIGHT: "fired", HOLD: "fired"},
         {},
+        {RIGHT: "fired"},
         {HOLD: "fired"},
     ]
     assert contents(records) == [
@@ -236,8 +243,63 @@ def test_evening_that_goes_wrong() -> None:
             "issue": "i-9",
             "open_issues": 1,
         },
+        {
+            "family": "recovery-offer",
+            "action": "escalate",
+            "cause": "complaint.opened",
+            "severity": 0.8,
+            "bad_moments": 2,
+            "offer": "dinner-for-two",
+            "amount": 60.0,
+            "currency": "EUR",
+            "unanswered": "i-9",
+        },
         {"family": "suppression", "action": "end", "because": "open-issue", "issue": "i-9", "open_issues": 0},
     ]
+
+
+def test_guest_who_leaves_without_a_word() -> None:
+    """The key is taken back as of the end of the last day in Seoul, also when that is learned much later."""
+    records = [
+        *PREPARED,
+        {"type": "guest.arrived", "time": "2026-03-14T11:58:00+09:00", "data": AT_THE_DOOR},
+        {"type": "page.viewed", "time": "2026-03-15T23:59:59.999+09:00"},
+        {"type": "page.viewed", "time": "2026-04-01T10:00:00+09:00"},
+    ]
+    *_, (_, before), (decision, (trigger,)) = live(records)
+
+    assert before == []
+    assert trigger == {
+        "specversion": "1.0",
+        "id": "9aef5f3e383c6a6cd0bf8c199fa25f15",
+        "source": "/dangol",
+        "type": "cx.trigger.room-key.v1",
+        "subject": "ann",
+        "time": "2026-03-15T15:00:00Z",
+        "datacontenttype": "application/json",
+        "causationid": "timer/room-key/b-77@1773586800000",
+        "correlationid": "b-77",
+        "expirytime": "2026-03-16T15:00:00Z",
+        "data": {
+            "play": "key-at-the-door",
+            "content": {
+                "family": "room-key",
+                "action": "revoke",
+                "booking": "b-77",
+                "property": "seoul",
+                "device": "phone-1",
+                "departure": "2026-03-15",
+                "room": "1204",
+                "revokes": "8de1dc34778b401fb5630c3b2ab71a8d",
+            },
+            "stage": "act",
+            "risk": 0.25,
+            "model": "m1",
+            "playbook": HOTEL.version,
+        },
+    }
+    assert (decision["time"], decision["data"]["touchpoint_type"]) == ("2026-03-15T15:00:00Z", "timer.due")
+    assert decision["id"] == "d752a7883ec789e7ce29b68432acae6c"
 
 
 def test_regular_who_drifts_away() -> None:

@@ -46,7 +46,7 @@ def _lines_after(field: str) -> list[str]:
 
 
 def test_a_stay_gives_its_triggers_in_order_of_the_file(stay: Path) -> None:
-    """The key is issued at arrival and revoked at check-out; the complaint is answered in between."""
+    """The key is issued and revoked; in between a complaint is answered, and that nobody closes it."""
     result = replay(stay, "--json")
 
     records = [json.loads(line) for line in result.stdout.splitlines()]
@@ -60,6 +60,8 @@ def test_a_stay_gives_its_triggers_in_order_of_the_file(stay: Path) -> None:
         ("ann", "cx.trigger.recovery-offer.v1", "offer"),
         ("ann", "cx.trigger.suppression.v1", "start"),
         ("ann", "cx.decision.v1", None),
+        ("ann", "cx.trigger.recovery-offer.v1", "escalate"),
+        ("ann", "cx.decision.v1", None),
         ("mina", "cx.trigger.room-key.v1", "revoke"),
         ("mina", "cx.decision.v1", None),
     ]
@@ -71,12 +73,12 @@ def test_the_summary_counts_everything(stay: Path) -> None:
     lines = replay(stay).stdout.splitlines()
 
     assert lines[0].startswith("2026-03-14 06:00:00  room-key         mina: key for ")
-    assert [line.split() for line in lines[4:]] == [
+    assert [line.split() for line in lines[5:]] == [
         ["touchpoints", "6"],
         ["customers", "2"],
         ["duplicates", "0"],
-        ["decisions", "3"],
-        ["triggers", "recovery-offer", "1"],
+        ["decisions", "4"],
+        ["triggers", "recovery-offer", "2"],
         ["triggers", "room-key", "2"],
         ["triggers", "suppression", "1"],
         ["rejected", "0"],
@@ -99,7 +101,7 @@ def test_the_same_input_gives_the_same_bytes(stay: Path, tmp_path: Path) -> None
         outputs.append((done.stdout, done.stderr, profiles.read_bytes()))
 
     assert outputs[0] == outputs[1]
-    assert outputs[0][0].count(b"\n") == 7
+    assert outputs[0][0].count(b"\n") == 9
 
 
 def test_a_repeated_file_is_all_duplicates(stay: Path) -> None:

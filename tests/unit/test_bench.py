@@ -86,7 +86,7 @@ def test_warm_up_ends_with_a_decision_in_every_partition(workload: Workload) -> 
     last = workload.warm_up[WARM_UP:]
 
     assert sorted(record.partition for record in last) == list(range(PARTITIONS))
-    assert {touchpoint.decode(record.value).type for record in last} == {"complaint.opened"}
+    assert {touchpoint.decode(record.value).type for record in last} == {"service.failed"}
     assert {record.key for record in workload.warm_up} & {record.key for record in workload.load} == set()
 
 

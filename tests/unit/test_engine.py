@@ -21,6 +21,7 @@ from schemas.profile import (
     MAX_MOMENTS,
     MAX_PURPOSES,
     MAX_SEEN,
+    MAX_TIMERS,
     OTHER_KIND,
     Booking,
     Consent,
@@ -29,6 +30,7 @@ from schemas.profile import (
     Kind,
     Moment,
     Profile,
+    Timer,
 )
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import MAX_ID, MAX_TIME, Touchpoint
@@ -254,6 +256,7 @@ def bounds_of(profile: Profile) -> dict[str, int]:
         "issues": len(profile.issues),
         "bookings": len(profile.bookings),
         "consents": len(profile.consents),
+        "timers": len(profile.timers),
         "seen": len(profile.seen) // 12,
         "fired": len(profile.fired),
     }
@@ -265,6 +268,7 @@ BOUNDS = {
     "issues": MAX_ISSUES,
     "bookings": MAX_BOOKINGS,
     "consents": MAX_PURPOSES,
+    "timers": MAX_TIMERS,
     "seen": MAX_SEEN,
     "fired": len(HOTEL.plays),
 }
@@ -343,7 +347,7 @@ def test_any_data_is_applied_or_refused(type_: str, data: dict[str, Any], at: in
 
 
 @settings(PROPERTY_TEST, max_examples=60)
-@given(LIVES)
+@given(LIVES.map(once_each))
 def test_trigger_ids_are_unique_and_named_by_the_decision(touchpoints: list[Touchpoint]) -> None:
     """No two triggers share an id, across plays and touchpoints; each stands in its decision."""
     outcomes = live(touchpoints, restless(), lambda touchpoint: touchpoint.time)
@@ -351,8 +355,8 @@ def test_trigger_ids_are_unique_and_named_by_the_decision(touchpoints: list[Touc
     decided = [
         candidate.trigger
         for outcome in outcomes
-        if outcome.decision
-        for candidate in outcome.decision.data.candidates
+        for decision in outcome.decisions
+        for candidate in decision.data.candidates
         if candidate.reason == "fired"
     ]
 
@@ -487,6 +491,9 @@ PROFILES = st.builds(
     fired=st.dictionaries(TEXTS, TIMES, max_size=3),
     risk=st.floats(0, 1),
     at_risk=st.booleans(),
+    timers=st.lists(st.builds(Timer, TIMES, TEXTS, TEXTS, TEXTS), max_size=3).map(
+        lambda timers: tuple(sorted(timers))
+    ),
     seen=st.binary(max_size=3).map(lambda part: part * 12),
     applied=st.dictionaries(st.integers(0, 999), st.integers(0, 2**62), max_size=3),
 )

@@ -15,7 +15,15 @@ from agents.cli import COMMANDS, INTERRUPTED, main
 from agents.metrics import Metrics
 from schemas import errors, touchpoint
 from schemas.playbook import RetentionOfferPlay, RoomKeyPlay, load
-from schemas.profile import MAX_BOOKINGS, MAX_ISSUES, MAX_KINDS, MAX_MOMENTS, MAX_PURPOSES, MAX_SEEN
+from schemas.profile import (
+    MAX_BOOKINGS,
+    MAX_ISSUES,
+    MAX_KINDS,
+    MAX_MOMENTS,
+    MAX_PURPOSES,
+    MAX_SEEN,
+    MAX_TIMERS,
+)
 from schemas.timestamp import DAY, HOUR
 from schemas.topics import FAMILIES, Topics
 from schemas.touchpoint import Touchpoint
@@ -147,7 +155,7 @@ def test_limits() -> None:
 
     assert (
         f"at most {MAX_MOMENTS} moments, {MAX_BOOKINGS} bookings, {MAX_ISSUES} open issues, "
-        f"{MAX_PURPOSES} purposes of consent and {MAX_KINDS} types by name"
+        f"{MAX_TIMERS} timers, {MAX_PURPOSES} purposes of consent and {MAX_KINDS} types by name"
     ) in text
     assert f"at most {WINDOW // DAY} days before and is among the customer's latest {MAX_SEEN}" in text
     assert LATENESS == HOUR

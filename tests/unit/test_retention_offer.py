@@ -7,7 +7,7 @@ import pytest
 
 from schemas.playbook import RetentionOfferPlay
 from schemas.profile import Profile
-from schemas.timestamp import DAY, HOUR
+from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.trigger import RetentionOffer
 from stream.engine import Engine, Outcome
 from tests.hotel import HOTEL, NOON, GivenRisk, after, engine, happened, reasons, run
@@ -86,9 +86,9 @@ def test_cooldown() -> None:
 def test_suppressed_while_an_issue_is_open_and_made_when_it_is_closed() -> None:
     """No promotion for the angry; once the issue is closed the same touchpoint decides anew."""
     angry = after([happened("complaint.opened", NOON - 5, {"issue": "i1"})], regular())
-    first, second = looks(0.8, 0.8, profile=angry)
+    first, second = looks(0.8, 0.8, profile=angry, every=MINUTE)
     (closed,) = run(
-        [happened("complaint.closed", NOON + DAY, {"issue": "i1"})], second.profile, engine(risk=0.8)
+        [happened("complaint.closed", NOON + 3 * MINUTE, {"issue": "i1"})], second.profile, engine(risk=0.8)
     )
 
     assert [reasons(outcome) for outcome in (first, second)] == [{PLAY: "suppressed"}] * 2

@@ -255,7 +255,7 @@ def revoked(outcome: Outcome) -> list[tuple[str, str | None, str | None]]:
     [
         ("seoul", NOON, MIDNIGHT_IN_SEOUL + 4 * DAY),
         ("seoul", NOON + 2 * DAY, MIDNIGHT_IN_SEOUL + 4 * DAY),
-        ("seoul", NOON + 9 * DAY, NOON + 10 * DAY),
+        ("seoul", NOON + 9 * DAY, MIDNIGHT_IN_SEOUL + 4 * DAY),
         ("lisbon", NOON, MIDNIGHT_IN_SEOUL + 4 * DAY + 9 * HOUR),
     ],
 )
