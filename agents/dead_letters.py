@@ -17,6 +17,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from agents import topics as admin
+from agents.connection import Broker, Connection, connection_to
+from agents.handshake import denial
 from agents.publisher import STALL_SECONDS, Publisher
 from schemas import deadletter
 from schemas.deadletter import Reason
@@ -134,30 +136,30 @@ class DeadLetters:
     """Reads the dead-letter topic without a group; an async context manager.
 
     Args:
-        bootstrap: a broker's address, `host:port`.
+        broker: how to reach the broker.
         topics: the topics of the deployment.
 
     Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached, or is silent for `STALL_SECONDS`.
+        InputError: the broker's address or a file of the connection can't be used.
+        BrokerError: the broker can't be reached, refuses us, or is silent for `STALL_SECONDS`.
         TopicError: the dead-letter topic is missing.
     """
 
-    def __init__(self, bootstrap: str, topics: Topics) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, broker: Broker, topics: Topics) -> None:
+        self._connection = connection_to(broker)
         self._topics = topics
         self._topic = topics.dead_letters
         self._partitions: list[TopicPartition] = []
         self._consumer: Any = None
 
     async def __aenter__(self) -> Self:
-        findings = await admin.inspect(self._bootstrap, self._topics)
-        missing = [one for one in findings if one.code == "missing" and one.topic == self._topic]
-        admin.refuse(self._bootstrap, missing)
-        count = await admin.partitions_of(self._bootstrap, self._topic)
+        findings = await admin.inspect(self._connection, self._topics)
+        missing = [one for one in findings if one.code in {"denied", "missing"} and one.topic == self._topic]
+        admin.refuse(self._connection, missing)
+        count = await admin.partitions_of(self._connection, self._topic)
         self._partitions = [TopicPartition(self._topic, number) for number in range(count)]
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._connection.options(),
             client_id="dangol-dlq",
             group_id=None,
             enable_auto_commit=False,
@@ -171,7 +173,7 @@ class DeadLetters:
             await asyncio.sleep(0)
         except (KafkaError, OSError) as error:
             await self._stop()
-            raise _failure(self._bootstrap, error) from None
+            raise _failure(self._connection, error) from None
         return self
 
     async def __aexit__(
@@ -200,7 +202,7 @@ class DeadLetters:
                 found = await self._consumer.offsets_for_times(dict.fromkeys(self._partitions, max(since, 0)))
                 starts |= {tp: ends[tp] if first is None else first.offset for tp, first in found.items()}
         except (KafkaError, OSError) as error:
-            raise _failure(self._bootstrap, error) from None
+            raise _failure(self._connection, error) from None
         return Span(starts, ends, since)
 
     async def letters(self, span: Span) -> AsyncGenerator[Letter, None]:
@@ -233,7 +235,7 @@ class DeadLetters:
                 if silent >= STALL_SECONDS and left:
                     raise TimeoutError
         except (KafkaError, OSError, TimeoutError) as error:
-            raise _failure(self._bootstrap, error) from None
+            raise _failure(self._connection, error) from None
 
     async def at(self, address: Address) -> Letter:
         """The letter at an address.
@@ -254,7 +256,7 @@ class DeadLetters:
                 where = f"partition {address.partition} of {self._topic}"
                 raise InputError(f"{where} holds {have}, so there is no letter {address}")
         except (KafkaError, OSError) as error:
-            raise _failure(self._bootstrap, error) from None
+            raise _failure(self._connection, error) from None
         alone = Span({partition: address.offset}, {partition: address.offset + 1}, None)
         async with aclosing(self.letters(alone)) as letters:
             async for letter in letters:
@@ -298,9 +300,11 @@ def _letter(record: Any) -> Letter:
     return Letter(where, record.timestamp, record.key, record.value, record.headers, reason)
 
 
-def _failure(bootstrap: str, error: BaseException) -> BrokerError:
+def _failure(connection: Connection, error: BaseException) -> BrokerError:
+    if denied := denial(connection, error, "read the dead letters"):
+        return denied
     if isinstance(error, TimeoutError | KafkaTimeoutError):
-        return BrokerError(f"the broker at {bootstrap} has not answered for {STALL_SECONDS:.0f} s")
+        return BrokerError(f"the broker at {connection} has not answered for {STALL_SECONDS:.0f} s")
     # aiokafka's errors name themselves.
     reason = str(error).rstrip(".") or type(error).__name__
-    return BrokerError(f"the broker at {bootstrap} failed: {reason}")
+    return BrokerError(f"the broker at {connection} failed: {reason}")

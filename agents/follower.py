@@ -9,32 +9,34 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from agents import topics as admin
+from agents.connection import Broker, connection_to
+from agents.handshake import denial
 from schemas.errors import BrokerError
 from schemas.topics import Topics
 
 
 async def follow(
-    bootstrap: str, topics: Topics, names: Sequence[str], *, from_beginning: bool
+    broker: Broker, topics: Topics, names: Sequence[str], *, from_beginning: bool
 ) -> AsyncGenerator[Any, None]:
     """Yield records of topics, for ever; in order within a partition.
 
     Args:
-        bootstrap: a broker's address, `host:port`.
+        broker: how to reach the broker.
         topics: the topics of the deployment.
         names: which of them.
         from_beginning: with those that are there already, or only those that come from now on.
 
     Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached.
+        InputError: the broker's address or a file of the connection can't be used.
+        BrokerError: the broker can't be reached, or refuses us (`AccessError`).
         TopicError: a topic is missing.
     """
-    findings = await admin.inspect(bootstrap, topics)
-    missing = [finding for finding in findings if finding.code == "missing" and finding.topic in names]
-    admin.refuse(bootstrap, missing)
+    findings = await admin.inspect(broker, topics)
+    unseen = [one for one in findings if one.code in {"denied", "missing"} and one.topic in names]
+    admin.refuse(broker, unseen)
     consumer = AIOKafkaConsumer(
         *names,
-        bootstrap_servers=bootstrap,
+        **connection_to(broker).options(),
         client_id="dangol-tail",
         group_id=None,
         enable_auto_commit=False,
@@ -47,7 +49,9 @@ async def follow(
         async for record in consumer:
             yield record
     except (KafkaError, OSError) as error:
+        if denied := denial(connection_to(broker), error, f"read {' and '.join(names)}"):
+            raise denied from None
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-        raise BrokerError(f"the broker at {bootstrap} failed while following: {reason}") from None
+        raise BrokerError(f"the broker at {broker} failed while following: {reason}") from None
     finally:
         await consumer.stop()

@@ -7,22 +7,25 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownError
 
+from agents.connection import Broker, connection_to
 
-async def start_producer(bootstrap: str, client_id: str, **options: Any) -> AIOKafkaProducer:
+
+async def start_producer(broker: Broker, client_id: str, **options: Any) -> AIOKafkaProducer:
     """A producer that is connected, waits for all replicas and, where the broker can, is idempotent.
 
     The embedded broker gives producers no number and says so by an unknown error; what a retry may
     then repeat is dropped by its id.
 
     Args:
-        bootstrap: a broker's address, `host:port`.
+        broker: how to reach the broker.
         client_id: how the broker's logs call us.
         options: further options of aiokafka's producer.
 
     Raises:
         KafkaError: the broker can't be reached or refuses us.
+        InputError: a file of the connection can't be used.
     """
-    common = {"bootstrap_servers": bootstrap, "client_id": client_id, "acks": "all", **options}
+    common = {**connection_to(broker).options(), "client_id": client_id, "acks": "all", **options}
     try:
         return await _started(AIOKafkaProducer(enable_idempotence=True, **common))
     except UnknownError:

@@ -16,6 +16,8 @@ from typing import Any, Self
 from aiokafka.errors import BrokerResponseError, KafkaError, KafkaTimeoutError
 
 from agents import topics as admin
+from agents.connection import Broker, connection_to
+from agents.handshake import denial
 from agents.partitioner import partition_of
 from agents.producer import start_producer
 from schemas.errors import BrokerError, DangolError, TopicError
@@ -47,21 +49,21 @@ class Publisher:
     When the context is left without an error, the broker's in-sync replicas have acknowledged all.
 
     Args:
-        bootstrap: a broker's address, `host:port`.
+        broker: how to reach the broker.
         topics: the topics of the deployment.
 
     Attributes:
         acknowledged: records that the broker has.
 
     Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached, or does not answer for `STALL_SECONDS`.
+        InputError: the broker's address or a file of the connection can't be used.
+        BrokerError: the broker can't be reached, refuses us, or is silent for `STALL_SECONDS`.
         TopicError: the touchpoint topic is missing or has another number of partitions than the other topics.
     """
 
-    def __init__(self, bootstrap: str, topics: Topics) -> None:
+    def __init__(self, broker: Broker, topics: Topics) -> None:
         self.acknowledged = 0
-        self._bootstrap = bootstrap
+        self._connection = connection_to(broker)
         self._topics = topics
         self._partitions = 0
         self._open: dict[int, Any] = {}
@@ -73,11 +75,11 @@ class Publisher:
 
     async def __aenter__(self) -> Self:
         topic = self._topics.touchpoints
-        findings = await admin.inspect(self._bootstrap, self._topics)
-        admin.refuse(self._bootstrap, [finding for finding in findings if finding.topic == topic])
+        findings = await admin.inspect(self._connection, self._topics)
+        admin.refuse(self._connection, [finding for finding in findings if finding.topic == topic])
         try:
             self._producer = await start_producer(
-                self._bootstrap,
+                self._connection,
                 "dangol-publish",
                 max_batch_size=BATCH_BYTES,
                 max_request_size=REQUEST_BYTES,
@@ -195,13 +197,17 @@ class Publisher:
         had = f"it had acknowledged {self.acknowledged:,} records"
         if isinstance(error, TimeoutError | KafkaTimeoutError):
             silent = f"has not answered for {STALL_SECONDS:.0f} s"
-            return BrokerError(f"the broker at {self._bootstrap} {silent}; {had}")
+            return BrokerError(f"the broker at {self._connection} {silent}; {had}")
         # aiokafka's errors name themselves.
+        if denied := denial(self._connection, error, f"write to {self._topics.touchpoints}"):
+            return denied
         reason = str(error).rstrip(".") or type(error).__name__
         if isinstance(error, BrokerResponseError) and not error.retriable:
             topic = self._topics.touchpoints
-            return TopicError(f"the broker at {self._bootstrap} refuses records for {topic}: {reason}; {had}")
-        return BrokerError(f"the broker at {self._bootstrap} failed: {reason}; {had}")
+            return TopicError(
+                f"the broker at {self._connection} refuses records for {topic}: {reason}; {had}"
+            )
+        return BrokerError(f"the broker at {self._connection} failed: {reason}; {had}")
 
 
 def _note(future: asyncio.Future[Any]) -> None:

@@ -12,9 +12,21 @@ from typing import Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
-from schemas.errors import BrokerError, InputError, TopicError
+from agents.connection import Broker, Connection, connection_to
+from agents.handshake import denial, trouble
+from agents.topic_view import view
+from schemas.errors import AccessError, BrokerError, TopicError
 from schemas.topics import Topics
 
 PARTITIONS = 8
@@ -28,6 +40,9 @@ REQUEST_MS = 20_000
 
 SETTLE_SECONDS = 15.0
 """How long a created topic may take until the broker lists it with a leader for every partition."""
+
+_DENIED = {TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno}
+"""Codes in a broker's answer: we may not."""
 
 SETTLE_PAUSE = 0.1
 """Seconds between two looks at the list."""
@@ -43,7 +58,7 @@ class Finding:
     Attributes:
         topic: the topic's name.
         severity: how bad it is.
-        code: stable, machine-readable kind: `missing`, `partitions`, `cleanup-policy`, `retention`,
+        code: stable, machine-readable kind: `denied`, `missing`, `partitions`, `cleanup-policy`, `retention`,
             `setting`, `left-over` or `untold`.
         message: one line: what is wrong and what to do.
     """
@@ -68,7 +83,7 @@ class Creation:
 
 
 async def create(
-    bootstrap: str, topics: Topics, partitions: int = PARTITIONS, replication: int = 1
+    broker: Broker, topics: Topics, partitions: int = PARTITIONS, replication: int = 1
 ) -> Creation:
     """Create the topics that are missing and wait until they can be used.
 
@@ -76,18 +91,18 @@ async def create(
     as they should be.
 
     Args:
-        bootstrap: the broker, `host:port`.
+        broker: how to reach the broker.
         topics: which topics.
         partitions: how many partitions each new topic gets.
         replication: on how many brokers each record is kept.
 
     Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached.
+        InputError: the broker's address or a file of the connection can't be used.
+        BrokerError: the broker can't be reached, or refuses us (`AccessError`).
         TopicError: the broker refuses to create a topic.
     """
     names = [spec.name for spec in topics.specs]
-    async with _admin(bootstrap) as admin:
+    async with _admin(broker) as admin:
         there = await _partitions(admin)
         wanted = [
             NewTopic(spec.name, partitions, replication, topic_configs=spec.config)
@@ -100,30 +115,37 @@ async def create(
                 created.append(name)
             # Someone else may create them at the same moment: as good as ours.
             elif code != TopicAlreadyExistsError.errno:
+                if code in _DENIED:
+                    raise AccessError(
+                        f"the broker at {broker} does not let us create topic {name}; "
+                        f"we are {connection_to(broker).who}; have it allowed by kafka-acls --add"
+                    )
                 why = reason or for_code(code).__name__
-                raise TopicError(f"the broker at {bootstrap} refuses to create topic {name}: {why}")
-        await _settled(admin, bootstrap, names)
+                raise TopicError(f"the broker at {broker} refuses to create topic {name}: {why}")
+        await _settled(admin, broker, names)
     return Creation(created, [name for name in names if name not in created])
 
 
-async def inspect(bootstrap: str, topics: Topics, partitions: int | None = None) -> list[Finding]:
+async def inspect(broker: Broker, topics: Topics, partitions: int | None = None) -> list[Finding]:
     """Compare the topics on the broker with what they should be; the worst findings come first.
 
     Args:
-        bootstrap: the broker, `host:port`.
+        broker: how to reach the broker.
         topics: which topics.
         partitions: how many partitions each must have; None: as many as most of them have.
 
     Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached.
+        InputError: the broker's address or a file of the connection can't be used.
+        BrokerError: the broker can't be reached, or refuses us (`AccessError`).
     """
-    async with _admin(bootstrap) as admin:
+    async with _admin(broker) as admin:
         there = await _partitions(admin)
         names = [spec.name for spec in topics.specs if spec.name in there]
         settings = await _settings(admin, names)
+        hidden = await _hidden(connection_to(broker), [s.name for s in topics.specs if s.name not in there])
     findings = [
-        *_wrong_partitions(there, topics, partitions),
+        *_denied(hidden, connection_to(broker)),
+        *(one for one in _wrong_partitions(there, topics, partitions) if one.topic not in hidden),
         *_wrong_settings(settings, topics),
         *_left_over(there, topics),
     ]
@@ -131,49 +153,57 @@ async def inspect(bootstrap: str, topics: Topics, partitions: int | None = None)
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
-async def check(bootstrap: str, topics: Topics, partitions: int | None = None) -> list[Finding]:
+async def check(broker: Broker, topics: Topics, partitions: int | None = None) -> list[Finding]:
     """Make sure that a worker can start on these topics; what does not stop it is returned.
 
     Args:
-        bootstrap: the broker, `host:port`.
+        broker: how to reach the broker.
         topics: which topics.
         partitions: how many partitions each must have; None: as many as most of them have.
 
     Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached.
+        InputError: the broker's address or a file of the connection can't be used.
+        BrokerError: the broker can't be reached, or refuses us (`AccessError`).
         TopicError: a topic is missing, has the wrong number of partitions or the wrong cleanup policy.
     """
-    findings = await inspect(bootstrap, topics, partitions)
-    refuse(bootstrap, findings)
+    findings = await inspect(broker, topics, partitions)
+    refuse(broker, findings)
     return findings
 
 
-async def partitions_of(bootstrap: str, topic: str) -> int:
+async def partitions_of(broker: Broker, topic: str) -> int:
     """How many partitions a topic has.
 
     Raises:
-        InputError: `bootstrap` is no address.
-        BrokerError: the broker can't be reached.
+        InputError: the broker's address or a file of the connection can't be used.
+        BrokerError: the broker can't be reached, or refuses us (`AccessError`).
         TopicError: there is no such topic.
     """
-    async with _admin(bootstrap) as admin:
+    async with _admin(broker) as admin:
         there = await _partitions(admin)
     if topic not in there:
-        raise TopicError(f"at {bootstrap}, topic {topic} is missing; run `dangol topics create`")
+        raise TopicError(f"at {broker}, topic {topic} is missing; run `dangol topics create`")
     return there[topic]
 
 
-def refuse(bootstrap: str, findings: list[Finding]) -> None:
+def refuse(broker: Broker, findings: list[Finding]) -> None:
     """Raise if there is an error among the findings.
 
     Raises:
+        AccessError: we may not see a topic.
         TopicError: with the first error, and how many more there are.
     """
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more: dangol topics check)" if len(errors) > 1 else ""
-        raise TopicError(f"at {bootstrap}, {errors[0].message}{more}")
+        kind = AccessError if errors[0].code == "denied" else TopicError
+        raise kind(f"at {broker}, {errors[0].message}{more}")
+
+
+def _denied(hidden: Collection[str], connection: Connection) -> Iterator[Finding]:
+    for name in hidden:
+        wrong = f"the broker does not let us see topic {name}; we are {connection.who}"
+        yield Finding(name, "error", "denied", f"{wrong}; have it allowed by kafka-acls --add")
 
 
 def _wrong_partitions(there: dict[str, int], topics: Topics, expected: int | None) -> Iterator[Finding]:
@@ -210,7 +240,9 @@ def _wrong_settings(settings: dict[str, dict[str, str]], topics: Topics) -> Iter
         keys = ", ".join(sorted({key for _, key in untold}))
         names = list(dict.fromkeys(name for name, _ in untold))
         which = f"topic {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-        yield Finding(names[0], "note", "untold", f"this broker does not tell {keys} of {which}; not checked")
+        yield Finding(
+            names[0], "note", "untold", f"the broker does not tell us {keys} of {which}; not checked"
+        )
 
 
 def _left_over(there: Collection[str], topics: Topics) -> Iterator[Finding]:
@@ -239,7 +271,18 @@ async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
-async def _settled(admin: AIOKafkaAdminClient, bootstrap: str, names: list[str]) -> None:
+async def _hidden(connection: Connection, names: list[str]) -> list[str]:
+    """Those that are missing from the list because we may not see them."""
+    if not names or connection.security_protocol == "PLAINTEXT":
+        return []
+    try:
+        shown = await view(connection, names)
+        return [name for name in names if name in shown and shown[name] is None]
+    except NotImplementedError:
+        return []  # A broker that can't be asked; then they are told as missing.
+
+
+async def _settled(admin: AIOKafkaAdminClient, broker: Broker, names: list[str]) -> None:
     async def listed() -> None:
         while True:
             led = {
@@ -255,7 +298,7 @@ async def _settled(admin: AIOKafkaAdminClient, bootstrap: str, names: list[str])
         await asyncio.wait_for(listed(), SETTLE_SECONDS)
     except TimeoutError as error:
         raise BrokerError(
-            f"topics at {bootstrap} have no leader after {SETTLE_SECONDS:.0f} s; look at the brokers' health"
+            f"topics at {broker} have no leader after {SETTLE_SECONDS:.0f} s; look at the brokers' health"
         ) from error
 
 
@@ -272,6 +315,8 @@ async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
         return settings  # Told as a finding: nothing is known about any of them.
     for answer in answers:
         for code, reason, _, name, entries in (resource[:5] for resource in answer.resources):
+            if code in _DENIED:
+                continue  # Told as a finding, as above.
             if code:
                 raise TopicError(
                     f"the broker tells no settings of topic {name}: {reason or for_code(code).__name__}"
@@ -281,30 +326,42 @@ async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
 
 
 @contextlib.asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _admin(broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
+    connection = connection_to(broker)
     # aiokafka logs every failed attempt by itself; here the one line of ours is what the user gets.
     client_log = logging.getLogger("aiokafka")
     level = client_log.level
     client_log.setLevel(logging.CRITICAL)
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=bootstrap, client_id="dangol-topics", request_timeout_ms=REQUEST_MS
-    )
+    admin = None
     try:
-        await _connect(admin, bootstrap)
+        admin = await _connected(connection)
         yield admin
     except (KafkaError, OSError, TimeoutError) as error:
+        if denied := denial(connection, error, "look at topics"):
+            raise denied from error
         reason = str(error) or type(error).__name__
-        raise BrokerError(f"the broker at {bootstrap} failed a request about topics: {reason}") from error
+        lost = isinstance(error, KafkaConnectionError | NodeNotReadyError)
+        if lost and isinstance(found := await trouble(connection), AccessError):
+            raise found from error
+        raise BrokerError(f"the broker at {connection} failed a request about topics: {reason}") from error
     finally:
-        await admin.close()
+        if admin is not None:
+            await admin.close()
         client_log.setLevel(level)
 
 
-async def _connect(admin: AIOKafkaAdminClient, bootstrap: str) -> None:
+async def _connected(connection: Connection) -> AIOKafkaAdminClient:
+    admin = AIOKafkaAdminClient(
+        client_id="dangol-topics", request_timeout_ms=REQUEST_MS, **connection.options()
+    )
     try:
         await asyncio.wait_for(admin.start(), CONNECT_SECONDS)
-    except ValueError as error:
-        raise InputError(f"{bootstrap!r} is no broker address; write host:port, as 127.0.0.1:9092") from error
-    except (KafkaError, OSError, TimeoutError) as error:
-        todo = "start one with `dangol broker` or name another by --bootstrap"
-        raise BrokerError(f"no Kafka broker answers at {bootstrap}; {todo}") from error
+    except (KafkaError, OSError, TimeoutError, ValueError) as error:
+        await admin.close()
+        # None: it could be reached after all, a moment later.
+        found = await trouble(connection) or BrokerError(f"the broker at {connection} was too slow to answer")
+        raise found from error
+    except BaseException:
+        await admin.close()
+        raise
+    return admin

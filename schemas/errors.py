@@ -27,6 +27,13 @@ class BrokerError(DangolError):
     exit_code = 3
 
 
+class AccessError(BrokerError):
+    """The broker is there and refuses us: how we speak, who we are, or what we want to do.
+
+    Trying again does not help, unless someone mends it meanwhile.
+    """
+
+
 class TopicError(DangolError):
     """A topic is missing or has the wrong partitions, compaction or retention."""
 

@@ -20,6 +20,7 @@ from agents.display import FORMAT, header_value, printable
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
+    from agents.connection import Connection
     from agents.dead_letters import Address, Letter
     from agents.publisher import Publisher
     from schemas.topics import Topics
@@ -98,7 +99,7 @@ def command() -> None:
 
 
 @command.command("list", short_help="Count them by reason, and show where each stands.")
-@options.bootstrap
+@options.connection
 @options.prefix
 @reason_option
 @since_option
@@ -113,7 +114,7 @@ def command() -> None:
 @click.option("--keys", is_flag=True, help="Show the keys too: they are customers' ids.")
 @json_option
 def list_(
-    bootstrap: str,
+    connection: Connection,
     prefix: str,
     reason: str | None,
     since: int | None,
@@ -135,10 +136,15 @@ def list_(
     from schemas.topics import Topics
 
     topics = Topics(prefix)
-    reasons, letters = asyncio.run(_read(bootstrap, topics, reason, since, limit, keys))
+    reasons, letters = asyncio.run(_read(connection, topics, reason, since, limit, keys))
     counts = dict(sorted(reasons.items(), key=lambda each: (-each[1], each[0])))
     if as_json:
-        found = {"bootstrap": bootstrap, "topic": topics.dead_letters, "reasons": counts, "letters": letters}
+        found = {
+            "bootstrap": connection.bootstrap,
+            "topic": topics.dead_letters,
+            "reasons": counts,
+            "letters": letters,
+        }
         click.echo(orjson.dumps(found))
         return
     click.echo(f"{reasons.total():,} dead letters on {topics.dead_letters}")
@@ -153,11 +159,11 @@ def list_(
 
 @command.command(short_help="Show one whole.")
 @click.argument("address", type=AddressParam(), metavar="PARTITION:OFFSET")
-@options.bootstrap
+@options.connection
 @options.prefix
 @click.option("--raw", is_flag=True, help="Write the bytes of the value, and nothing else.")
 @json_option
-def show(address: Address, bootstrap: str, prefix: str, raw: bool, as_json: bool) -> None:
+def show(address: Address, connection: Connection, prefix: str, raw: bool, as_json: bool) -> None:
     """Show one dead letter whole: why, where it came from, headers, key and value.
 
     PARTITION:OFFSET is its place on the dead-letter topic, as `dangol dlq list` shows it. A value that is no
@@ -174,7 +180,7 @@ def show(address: Address, bootstrap: str, prefix: str, raw: bool, as_json: bool
 
     if raw and as_json:
         raise click.UsageError("--raw writes bytes, --json writes JSON: choose one")
-    (letter,) = asyncio.run(_at(bootstrap, Topics(prefix), (address,)))
+    (letter,) = asyncio.run(_at(connection, Topics(prefix), (address,)))
     if raw:
         click.get_binary_stream("stdout").write(letter.value or b"")
     elif as_json:
@@ -185,7 +191,7 @@ def show(address: Address, bootstrap: str, prefix: str, raw: bool, as_json: bool
 
 @command.command(short_help="Publish them to the touchpoint topic again.")
 @click.argument("addresses", nargs=-1, type=AddressParam(), metavar="[PARTITION:OFFSET]...")
-@options.bootstrap
+@options.connection
 @options.prefix
 @reason_option
 @since_option
@@ -195,7 +201,7 @@ def show(address: Address, bootstrap: str, prefix: str, raw: bool, as_json: bool
 @json_option
 def replay(
     addresses: tuple[Address, ...],
-    bootstrap: str,
+    connection: Connection,
     prefix: str,
     reason: str | None,
     since: int | None,
@@ -228,7 +234,7 @@ def replay(
         raise click.UsageError("places go neither with --reason and --since nor with --all")
     if everything and filtered:
         raise click.UsageError("--all goes neither with --reason nor with --since")
-    run = _Run(bootstrap, Topics(prefix), dry_run, force, not as_json)
+    run = _Run(connection, Topics(prefix), dry_run, force, not as_json)
     started = time.monotonic()
     asyncio.run(run.named(addresses) if addresses else run.filtered(reason, since))
     _report(run, time.monotonic() - started, as_json)
@@ -244,19 +250,19 @@ class _Run:
         refused: letters that can't be replayed, by reason code.
     """
 
-    def __init__(self, bootstrap: str, topics: Topics, dry: bool, force: bool, told: bool) -> None:
+    def __init__(self, connection: Connection, topics: Topics, dry: bool, force: bool, told: bool) -> None:
         self.dry = dry
         self.replayed = 0
         self.superseded = 0
         self.refused: Counter[str] = Counter()
-        self._bootstrap = bootstrap
+        self._connection = connection
         self._topics = topics
         self._force = force
         self._told = told
 
     async def named(self, addresses: tuple[Address, ...]) -> None:
         """Replay the letters at these addresses; all of them are looked up before the first is published."""
-        letters = await _at(self._bootstrap, self._topics, addresses)
+        letters = await _at(self._connection, self._topics, addresses)
         async with self._publisher() as publisher:
             for letter in letters:
                 await self._take(letter, publisher)
@@ -265,7 +271,7 @@ class _Run:
         """Replay what is there as of now, for a reason and since a time."""
         from agents.dead_letters import DeadLetters, died_again
 
-        async with DeadLetters(self._bootstrap, self._topics) as dead:
+        async with DeadLetters(self._connection, self._topics) as dead:
             span = await dead.span(since)
             superseded = set()
             with _progress("reading", span.length) as look:
@@ -306,7 +312,7 @@ class _Run:
         if self.dry:
             yield None
             return
-        async with Publisher(self._bootstrap, self._topics) as publisher:
+        async with Publisher(self._connection, self._topics) as publisher:
             yield publisher
         self.replayed = publisher.acknowledged
 
@@ -336,22 +342,22 @@ def _report(run: _Run, seconds: float, as_json: bool) -> None:
         )
 
 
-async def _at(bootstrap: str, topics: Topics, addresses: tuple[Address, ...]) -> list[Letter]:
+async def _at(connection: Connection, topics: Topics, addresses: tuple[Address, ...]) -> list[Letter]:
     from agents.dead_letters import DeadLetters
 
-    async with DeadLetters(bootstrap, topics) as dead:
+    async with DeadLetters(connection, topics) as dead:
         return [await dead.at(address) for address in dict.fromkeys(addresses)]
 
 
 async def _read(
-    bootstrap: str, topics: Topics, reason: str | None, since: int | None, limit: int, keys: bool
+    connection: Connection, topics: Topics, reason: str | None, since: int | None, limit: int, keys: bool
 ) -> tuple[Counter[str], list[dict[str, Any]]]:
     """How many there are by reason, and summaries of the newest in order of time."""
     from agents.dead_letters import DeadLetters
 
     reasons: Counter[str] = Counter()
     newest: list[tuple[int, Address, dict[str, Any]]] = []
-    async with DeadLetters(bootstrap, topics) as dead:
+    async with DeadLetters(connection, topics) as dead:
         span = await dead.span(since)
         with _progress("reading", span.length) as look:
             async for letter in dead.letters(span):

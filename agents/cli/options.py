@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import click
 
-bootstrap = click.option(
-    "--bootstrap",
-    metavar="HOST:PORT",
-    envvar="DANGOL_BOOTSTRAP",
-    default="127.0.0.1:9092",
-    show_default=True,
-    show_envvar=True,
-    help="Kafka broker to start from.",
-)
-"""Decorator: the command gets `bootstrap`, a `host:port` string."""
+
+def connection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the command gets `connection`, how to reach the broker.
+
+    What is unsafe about it is told on standard error first.
+    """
+
+    @functools.wraps(command)
+    def warned(*args: Any, connection: Any, **rest: Any) -> Any:
+        if connection.warning is not None:
+            click.echo(f"dangol: warning: {connection.warning}", err=True)
+        return command(*args, connection=connection, **rest)
+
+    return silent_connection(warned)
+
+
+def silent_connection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: as `connection`, for a command that tells in its own way what is unsafe."""
+
+    @click.option(
+        "--bootstrap",
+        metavar="HOST:PORT",
+        envvar="DANGOL_BOOTSTRAP",
+        show_envvar=True,
+        help="Kafka broker to start from.  [default: 127.0.0.1:9092]",
+    )
+    @click.option(
+        "--connection",
+        "connection_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="DANGOL_CONNECTION",
+        show_envvar=True,
+        help="TOML file that says how to reach the broker: TLS, login.",
+    )
+    @functools.wraps(command)
+    def connected(*args: Any, bootstrap: str | None, connection_file: Path | None, **rest: Any) -> Any:
+        from agents.connection import load
+
+        return command(*args, connection=load(bootstrap, connection_file, os.environ), **rest)
+
+    return connected
+
 
 prefix = click.option(
     "--prefix",

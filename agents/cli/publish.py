@@ -14,6 +14,7 @@ from agents.cli import options
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
+    from agents.connection import Connection
     from agents.touchpoint_files import Line
 
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:/s)?")
@@ -34,14 +35,16 @@ class Rate(click.ParamType):
 
 @click.command
 @click.argument("file")
-@options.bootstrap
+@options.connection
 @options.prefix
 @click.option("--rate", type=Rate(), metavar="N/s", help="At most so many a second; else as fast as it goes.")
 @click.option(
     "--raw", is_flag=True, help="Send also what can't be read as a touchpoint, to test dead letters."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def command(file: str, bootstrap: str, prefix: str, rate: float | None, raw: bool, as_json: bool) -> None:
+def command(
+    file: str, connection: Connection, prefix: str, rate: float | None, raw: bool, as_json: bool
+) -> None:
     """Send touchpoints from a file to their topic, and wait until the broker has them all.
 
     FILE holds JSON lines (CloudEvents or Segment calls), which are sent as they are, or CSV with the columns
@@ -59,7 +62,7 @@ def command(file: str, bootstrap: str, prefix: str, rate: float | None, raw: boo
     # aiokafka logs every failed attempt by itself; the one line of ours is what the user gets.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     started = time.monotonic()
-    published, refused = asyncio.run(_publish(file, bootstrap, prefix, rate, raw, not as_json))
+    published, refused = asyncio.run(_publish(file, connection, prefix, rate, raw, not as_json))
     seconds = time.monotonic() - started
     if as_json:
         counts = {
@@ -79,7 +82,7 @@ def command(file: str, bootstrap: str, prefix: str, rate: float | None, raw: boo
 
 
 async def _publish(
-    file: str, bootstrap: str, prefix: str, rate: float | None, raw: bool, shown: bool
+    file: str, connection: Connection, prefix: str, rate: float | None, raw: bool, shown: bool
 ) -> tuple[int, Counter[str]]:
     from agents.cli.progress import progress
     from agents.publisher import Publisher
@@ -92,7 +95,7 @@ async def _publish(
         TouchpointFile(file, lambda: time.time_ns() // 1_000_000) as lines,
         progress(lines, "publishing", shown=shown) as look,
     ):
-        async with Publisher(bootstrap, Topics(prefix)) as publisher:
+        async with Publisher(connection, Topics(prefix)) as publisher:
             pace = _Pace(rate)
             count = 0
             async for chunk in ReadAhead(lines):

@@ -14,13 +14,14 @@ from schemas.topics import FAMILIES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agents.connection import Connection
     from schemas.topics import Topics
 
 What = Literal["triggers", "decisions", "dead-letters", "profiles"]
 
 
 @click.command
-@options.bootstrap
+@options.connection
 @options.prefix
 @click.option(
     "--family",
@@ -40,7 +41,7 @@ What = Literal["triggers", "decisions", "dead-letters", "profiles"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 @click.option("--max", "limit", type=click.IntRange(min=1), help="End after so many records.")
 def command(
-    bootstrap: str,
+    connection: Connection,
     prefix: str,
     families: tuple[str, ...],
     what: What | None,
@@ -69,7 +70,7 @@ def command(
     names = _names(topics, what or "triggers", families)
     show = (_JSON if as_json else _LINES)[what or "triggers"]
     with suppress(KeyboardInterrupt):  # The way it is meant to end.
-        asyncio.run(_follow(bootstrap, topics, names, from_beginning, limit, show))
+        asyncio.run(_follow(connection, topics, names, from_beginning, limit, show))
 
 
 def _names(topics: Topics, what: What, families: tuple[str, ...]) -> list[str]:
@@ -85,7 +86,7 @@ def _names(topics: Topics, what: What, families: tuple[str, ...]) -> list[str]:
 
 
 async def _follow(
-    bootstrap: str,
+    connection: Connection,
     topics: Topics,
     names: list[str],
     from_beginning: bool,
@@ -98,7 +99,7 @@ async def _follow(
     from schemas.errors import StateError
 
     count = 0
-    async with aclosing(follow(bootstrap, topics, names, from_beginning=from_beginning)) as records:
+    async with aclosing(follow(connection, topics, names, from_beginning=from_beginning)) as records:
         async for record in records:
             try:
                 for line in show(record):

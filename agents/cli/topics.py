@@ -8,6 +8,7 @@ import dataclasses
 import click
 
 from agents.cli import options
+from agents.connection import Connection
 
 PARTITIONS_HELP = "Partitions of each topic; the most workers that can share the load."
 JSON_HELP = "Print JSON for a machine to read."
@@ -25,7 +26,7 @@ def command() -> None:
 
 
 @command.command
-@options.bootstrap
+@options.connection
 @options.prefix
 @click.option("--partitions", type=click.IntRange(min=1), default=8, show_default=True, help=PARTITIONS_HELP)
 @click.option(
@@ -36,7 +37,7 @@ def command() -> None:
     help="Brokers that keep each record; 3 where there are three.",
 )
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def create(bootstrap: str, prefix: str, partitions: int, replication: int, as_json: bool) -> None:
+def create(connection: Connection, prefix: str, partitions: int, replication: int, as_json: bool) -> None:
     """Create the topics that are missing; those that exist stay as they are.
 
     \b
@@ -48,9 +49,11 @@ def create(bootstrap: str, prefix: str, partitions: int, replication: int, as_js
     from agents import topics
     from schemas.topics import Topics
 
-    done = asyncio.run(topics.create(bootstrap, Topics(prefix), partitions, replication))
+    done = asyncio.run(topics.create(connection, Topics(prefix), partitions, replication))
     if as_json:
-        click.echo(orjson.dumps({"bootstrap": bootstrap, "prefix": prefix, **dataclasses.asdict(done)}))
+        click.echo(
+            orjson.dumps({"bootstrap": connection.bootstrap, "prefix": prefix, **dataclasses.asdict(done)})
+        )
         return
     for name in done.created:
         click.echo(f"created  {name}")
@@ -63,7 +66,7 @@ def create(bootstrap: str, prefix: str, partitions: int, replication: int, as_js
 
 
 @command.command
-@options.bootstrap
+@options.connection
 @options.prefix
 @click.option(
     "--partitions",
@@ -71,7 +74,7 @@ def create(bootstrap: str, prefix: str, partitions: int, replication: int, as_js
     help="How many each topic must have; without it, all must have the same number.",
 )
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def check(bootstrap: str, prefix: str, partitions: int | None, as_json: bool) -> None:
+def check(connection: Connection, prefix: str, partitions: int | None, as_json: bool) -> None:
     """Say what is wrong with the topics; exit code 4 if a worker could not start on them.
 
     \b
@@ -84,13 +87,13 @@ def check(bootstrap: str, prefix: str, partitions: int | None, as_json: bool) ->
     from schemas.topics import Topics
 
     expected = Topics(prefix)
-    findings = asyncio.run(topics.inspect(bootstrap, expected, partitions))
+    findings = asyncio.run(topics.inspect(connection, expected, partitions))
     if as_json:
         found = [dataclasses.asdict(finding) for finding in findings]
-        click.echo(orjson.dumps({"bootstrap": bootstrap, "prefix": prefix, "findings": found}))
+        click.echo(orjson.dumps({"bootstrap": connection.bootstrap, "prefix": prefix, "findings": found}))
     else:
         for finding in findings:
             click.echo(f"{finding.severity:<8} {finding.message}")
         if not findings:
-            click.echo(f"all {len(expected.specs)} topics of {prefix} at {bootstrap} are as they should be")
-    topics.refuse(bootstrap, findings)
+            click.echo(f"all {len(expected.specs)} topics of {prefix} at {connection} are as they should be")
+    topics.refuse(connection, findings)

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from agents.cli import options
+from agents.connection import Connection
 
 
 @click.command()
-@options.bootstrap
+@options.silent_connection
 @options.prefix
 @click.option("--group", envvar="DANGOL_GROUP", default="dangol", show_default=True, help="Consumer group.")
 @click.option(
@@ -67,7 +68,7 @@ from agents.cli import options
 )
 @click.option("--verbose", is_flag=True, help="Let the Kafka libraries speak.")
 def command(
-    bootstrap: str,
+    connection: Connection,
     prefix: str,
     group: str,
     clock: str,
@@ -104,7 +105,7 @@ def command(
 
     logs.configure(json=None if log_format == "auto" else log_format == "json", verbose=verbose)
     settings = Settings(
-        bootstrap=bootstrap,
+        bootstrap=connection.bootstrap,
         topics=Topics(prefix),
         group=group,
         clock="event" if clock == "event" else "record",

@@ -84,6 +84,17 @@ class KafkaServer(LocalBroker):
         return [*run, *HEAP, "-Dlog4j2.level=WARN", "-Djava.awt.headless=true", "kafka.Kafka", str(settings)]
 
     def _write_settings(self, data: Path) -> Path:
+        settings = data / "server.properties"
+        everything = SETTINGS | self.own_settings(data)
+        settings.write_text("".join(f"{key}={value}\n" for key, value in everything.items()))
+        return settings
+
+    def own_settings(self, data: Path) -> dict[str, str]:
+        """Settings that depend on ports and folders, or that a kind of server adds.
+
+        Args:
+            data: the folder for its data.
+        """
         self._controller = self._controller or free_port()
         self.behind = self.behind or tuple(free_port() for _ in self._proxies)
         names = [f"PROXY{number}" for number in range(len(self._proxies))]
@@ -97,16 +108,18 @@ class KafkaServer(LocalBroker):
             *(f"{name}://{HOST}:{port}" for name, port in zip(names, self._proxies, strict=True)),
         ]
         protocols = [SETTINGS["listener.security.protocol.map"], *(f"{name}:PLAINTEXT" for name in names)]
-        own = {
+        return {
             "listeners": ",".join(listeners),
             "advertised.listeners": ",".join(advertised),
             "listener.security.protocol.map": ",".join(protocols),
             "controller.quorum.voters": f"1@{HOST}:{self._controller}",
             "log.dirs": str(data / "logs"),
         }
-        settings = data / "server.properties"
-        settings.write_text("".join(f"{key}={value}\n" for key, value in (SETTINGS | own).items()))
-        return settings
+
+    @property
+    def format_options(self) -> list[str]:
+        """Further options of the tool that formats the storage."""
+        return []
 
     def _format(self, run: list[str], settings: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -114,6 +127,7 @@ class KafkaServer(LocalBroker):
         quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.level=WARN"]
         # The `=` keeps an id that begins with a dash from being read as an option.
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={settings}"]
+        tool += self.format_options
         try:
             done = subprocess.run(
                 [*run, *quick, *tool],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from agents.cli import COMMANDS, INTERRUPTED, main
+from agents.connection import Connection
 from agents.metrics import Metrics
 from schemas import errors, touchpoint
 from schemas.playbook import RetentionOfferPlay, RoomKeyPlay, load
@@ -24,6 +27,7 @@ from schemas.profile import (
     MAX_SEEN,
     MAX_TIMERS,
 )
+from schemas.rights import Right, rights
 from schemas.timestamp import DAY, HOUR
 from schemas.topics import FAMILIES, Topics
 from schemas.touchpoint import Touchpoint
@@ -147,6 +151,36 @@ def test_worker_options() -> None:
 
     assert {name.split()[0] for name in first_cells(text) if name.startswith("--")} <= options
     assert set(re.findall(r"`(DANGOL_[A-Z_]+)`", text)) == variables
+
+
+def test_settings_of_the_connection() -> None:
+    """The table of security names every setting of a connection, and its file is one that is taken."""
+    named = re.findall(r"`DANGOL_(\w+)`", section("Security"))
+    (file,) = blocks("README.md", "toml")
+
+    assert {name.lower() for name in named} == {"connection", *(each.name for each in fields(Connection))}
+    assert Connection(**tomllib.loads(file)).security_protocol == "SASL_SSL"
+
+
+def test_rights() -> None:
+    """The table of access control lists is what the tests on a broker with such lists have allowed."""
+    told: dict[str, list[Right]] = {}
+    role = ""
+    for named, what, operations in re.findall(
+        r"(?m)^\| (`[\w ]+`)? ?\| ([a-z]+(?: ids)?[^|]*`[^|]*`) \| ([^|]+) \|$", section("Security")
+    ):
+        role = named.strip("`") or role
+        kind, name = what.split("`")[:2]
+        told.setdefault(role, []).append(
+            Right(
+                "transactional-id" if "ids" in kind else "group" if "group" in kind else "topic",
+                name,
+                "prefixed" if "begin" in kind else "literal",
+                tuple(re.findall(r"`(\w+)`", operations)),
+            )
+        )
+
+    assert told == rights(Topics(), "dangol")
 
 
 def test_limits() -> None:
