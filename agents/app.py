@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import faust
 import structlog
 from aiokafka.errors import KafkaError
+from faust.types import TP
 
+from agents.batches import Abandoned
+from agents.delivery import Delivery
 from agents.health import Health
-from agents.lane import LaneTable, after_rebalance, use_lane
+from agents.lane import LaneConsumer, Run, after_rebalance, use_lane
 from agents.metrics import Metrics
-from agents.outbox import Abandoned, Outbox
+from agents.outbox import Outbox
 from agents.partitioner import partition_of
+from agents.recovery import Recovery
 from agents.settings import Settings
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
 from agents.tables.rocks import RocksStore
 from agents.tables.store import ProfileStore
 from agents.touchpoints import TouchpointProcessor
+from agents.transactions import Transactions
 from stream.engine import Engine
 
 COMMIT_SECONDS = 1.0
@@ -36,10 +43,26 @@ FINISH_SECONDS = 5.0
 CANCEL_SECONDS = 2.0
 """How long a cancelled run may take to take back what it has handed over."""
 
-RECOVERY_BUFFER = 4
-"""Runs of changelog records applied at once in recovery."""
+BEGIN_SECONDS = 1.0
+"""Pause before a broker that could not be asked is asked again."""
+
+WATCH_SECONDS = 5.0
+"""How often to look for touchpoints that were fetched and then never came: on a busy partition the next
+run shows it at once, on one that falls silent nothing would."""
 
 log = structlog.get_logger("dangol.worker")
+
+
+class Done(NamedTuple):
+    """How far a partition is.
+
+    Attributes:
+        epoch: the seek that it was read after.
+        offset: of the last record.
+    """
+
+    epoch: int
+    offset: int
 
 
 class WorkerApp:
@@ -60,47 +83,39 @@ class WorkerApp:
         self._metrics = metrics
         self._health = health
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._done: dict[int, Done] = {}
+        self._held: set[int] = set()
         self._taking = False
         self._stopping = False
-        self._recovery_began: float | None = None
         self.was_ready = False
         self.failure: Exception | None = None
         self._crash: asyncio.Future[None] | None = None
-        self._beginning: asyncio.Future[None] | None = None
-        self._outbox = Outbox(settings.bootstrap, f"{settings.group}-outbox", metrics)
+        self._beginning: asyncio.Task[None] | None = None
+        self._seeking: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        topics = settings.topics
+        self._delivery = Delivery(
+            settings.delivery,
+            Outbox(settings.bootstrap, f"{settings.group}-outbox", metrics),
+            Transactions(settings.bootstrap, settings.group, topics.touchpoints, metrics, self._confirm),
+        )
         self._store = _new_store(settings)
+        self._recovery = Recovery(settings.bootstrap, topics.profiles, self._store, metrics)
         self._profiles = Profiles(self._store, metrics)
         self._processor = TouchpointProcessor(
             engine,
             self._profiles,
-            self._outbox,
-            settings.topics,
+            self._delivery,
+            topics,
             settings.group,
             settings.clock,
             lambda key: partition_of(key, partitions),
             metrics,
         )
         self.faust = _new_faust(settings, partitions)
-        use_lane(
-            self.faust,
-            settings.bootstrap,
-            (settings.topics.touchpoints, settings.topics.profiles),
-            settings.batch,
-        )
-        self.faust.tables.add(
-            LaneTable(
-                self.faust,
-                self._store,
-                settings.topics.profiles,
-                metrics,
-                self._fail,
-                name="profiles",
-                partitions=partitions,
-                recovery_buffer_size=RECOVERY_BUFFER,
-            )
-        )
+        use_lane(self.faust, settings.bootstrap, (topics.touchpoints,), settings.batch)
         source = self.faust.topic(
-            settings.topics.touchpoints,
+            topics.touchpoints,
             key_type=bytes,
             value_type=bytes,
             key_serializer="raw",
@@ -110,62 +125,85 @@ class WorkerApp:
         )
         self.faust.agent(source, name="touchpoints")(self._consume)
         self.faust.on_partitions_revoked.connect(self._on_revoked, weak=False)
-        self.faust.on_partitions_assigned.connect(self._on_assigned, weak=False)
         after_rebalance(self.faust, self._on_rebalanced)
+
+    @property
+    def _consumer(self) -> LaneConsumer:
+        consumer: LaneConsumer = self.faust.consumer  # type: ignore[assignment]
+        return consumer
 
     async def start(self) -> None:
         """Connect, join the group and begin."""
-        await self._outbox.start()
+        await self._delivery.start()
         await self.faust.start()
+        self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
         """Finish the run in hand, commit, leave the group."""
         self._health.ready = self._taking = False
+        for task in (self._watching, self._beginning, self._seeking):
+            if task is not None:
+                task.cancel()
         await self._finish_runs()
         self._stopping = True
         await self.faust.stop()
-        await self._outbox.stop()
+        await self._delivery.stop()
+        self._store.close()
 
     def refresh(self) -> None:
         """Bring gauges up to date before they are shown."""
         self._metrics.profiles.set(self._store.size())
 
     async def _consume(self, stream: Any) -> None:
-        """Take runs as they come: one of a partition at a time, so that acks keep their order.
+        """Take runs as they come: one of a partition at a time, each behind the one before.
 
         While the broker acknowledges one partition's run, the next one's is computed.
         """
         async for event in stream.noack().events():
             partition = event.message.partition
+            run: Run = event.message.value
             if (before := self._running.get(partition)) is not None:
                 # Not awaited itself: a run that was cancelled at a rebalance would end this loop with it.
                 await asyncio.wait({before})
-            consumer: Any = self.faust.consumer
-            if not self._taking or event.message.value.epoch != consumer.epoch:
+            if not self._taking or run.epoch != self._consumer.epoch:
                 # Read before a rebalance: it is read again, by us or by whoever has the partition then.
                 continue
-            self._running[partition] = asyncio.create_task(self._take(event))
+            done = self._done.get(partition)
+            if run.follows != (done.offset if done is not None and done.epoch == run.epoch else None):
+                # The one before failed, or was lost between the consumer and here.
+                self._seek_again(partition)
+                continue
+            self._running[partition] = asyncio.create_task(self._take(event, run))
 
-    async def _take(self, event: Any) -> None:
+    async def _take(self, event: Any, run: Run) -> None:
         message = event.message
+        partition = message.partition
 
         def keep_trying() -> bool:
             self._health.progress()
-            return not self._stopping and bool(message.generation_id == self.faust.consumer_generation_id)
+            return not self._stopping and self._is_current(message.generation_id)
 
         self._health.working += 1
         self._health.progress()
         try:
-            await self._processor.process(message.partition, message.value, keep_trying)
+            done = self._done.get(partition)
+            # Read again because a later one was lost: what is done is done.
+            left = [record for record in run if done is None or record.offset > done.offset]
+            if left:
+                await self._processor.process(partition, left, keep_trying)
+            self._done[partition] = Done(run.epoch, run.last)
             event.ack()
         except Abandoned:
-            log.info("a run was left to the partition's next owner", partition=message.partition)
+            log.info("a run was left to the partition's next owner", partition=partition)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
             # State that can't be read or written, or a fault of ours: going on would lose updates.
             self._fail(error)
         finally:
             self._health.working -= 1
             self._health.progress()
+
+    def _is_current(self, generation: int) -> bool:
+        return bool(generation == self.faust.consumer_generation_id)
 
     def _fail(self, error: Exception) -> None:
         """Stop taking runs, and crash the app with this error."""
@@ -190,36 +228,53 @@ class WorkerApp:
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         self._health.ready = self._taking = False
+        self._consumer.thread.closed = True
         await self._finish_runs()
         # What is done is committed while the partitions are still ours, so that nobody takes it again.
-        await self.faust.consumer.commit()
-
-    async def _on_assigned(self, *_: Any, **__: Any) -> None:
-        self._profiles.forget()
-        self._recovery_began = time.monotonic()
+        await self._consumer.commit()
+        await self._delivery.close()
 
     def _on_rebalanced(self) -> None:
-        self._beginning = asyncio.ensure_future(self._begin())
+        if self._beginning is not None:
+            self._beginning.cancel()
+        self._beginning = asyncio.create_task(self._begin())
 
     async def _begin(self) -> None:
-        """Take runs from where the group stands; what was read before this seek is read again."""
+        """Take the assigned partitions over, recover their state, and take runs from where the group stands.
+
+        In this order: once nobody else can write, what is read stays true.
+        """
         generation = self.faust.consumer_generation_id
+        self._taking = False
+        self._consumer.thread.closed = True
         self._profiles.forget()
-        self._taking = self.failure is None
+        self._done.clear()
+        source = self._settings.topics.touchpoints
+        assigned = {tp.partition for tp in self._consumer.assignment() if tp.topic == source}
+
+        def keep_trying() -> bool:
+            return not self._stopping and self.failure is None and self._is_current(generation)
+
+        began = time.monotonic()
         try:
-            await self.faust.consumer.perform_seek()
-        except (KafkaError, AssertionError) as error:
-            # No partition is ours, or the next rebalance has begun, which comes here again.
-            log.info("nothing to begin with", reason=type(error).__name__)
-        if generation != self.faust.consumer_generation_id or not self._taking:
+            self._store.drop(self._held - assigned)
+            for partition in sorted(assigned):
+                self._store.open(partition)
+            self._held = assigned
+            await self._open(assigned, keep_trying)
+            await self._recovery.recover(assigned, keep_trying)
+            seconds = time.monotonic() - began
+            await self._seek(keep_trying)
+        except Abandoned:
+            log.info("nothing to begin with: the next rebalance has begun")
             return
-        assigned = [
-            tp.partition
-            for tp in self.faust.consumer.assignment()
-            if tp.topic == self._settings.topics.touchpoints
-        ]
+        except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
+            self._fail(error)
+            return
+        self._consumer.thread.transactional = self._delivery.transactional
+        self._consumer.thread.closed = False
+        self._taking = True
         self._metrics.partitions.set(len(assigned))
-        seconds = 0.0 if self._recovery_began is None else time.monotonic() - self._recovery_began
         self._metrics.recovery_seconds.set(seconds)
         self._health.ready = self.was_ready = True
         log.info(
@@ -228,6 +283,75 @@ class WorkerApp:
             profiles=self._store.size(),
             recovery_seconds=round(seconds, 3),
         )
+
+    async def _open(self, partitions: set[int], keep_trying: Callable[[], bool]) -> None:
+        while True:
+            if not keep_trying():
+                raise Abandoned
+            try:
+                return await self._delivery.open(partitions)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning(
+                    "taking over partitions failed, trying again",
+                    reason=type(error).__name__,
+                    retry_in_seconds=BEGIN_SECONDS,
+                )
+                await asyncio.sleep(BEGIN_SECONDS)
+
+    async def _seek(self, keep_trying: Callable[[], bool]) -> None:
+        """Read on from where the group stands; what was read before this is read again."""
+        while self._consumer.assignment():
+            if not keep_trying():
+                raise Abandoned
+            try:
+                await self._consumer.perform_seek()
+                return
+            except (KafkaError, AssertionError) as error:
+                log.info("seeking failed, trying again", reason=type(error).__name__)
+                await asyncio.sleep(BEGIN_SECONDS)
+
+    def _seek_again(self, partition: int) -> None:
+        """Read again what never came, once for all partitions that wait for it."""
+        if self._seeking is not None and not self._seeking.done():
+            return
+        log.info(
+            "touchpoints were lost on the way from the consumer: reading them again", partition=partition
+        )
+        generation = self.faust.consumer_generation_id
+        self._seeking = asyncio.create_task(
+            self._seek_while(lambda: self._taking and self._is_current(generation))
+        )
+
+    async def _seek_while(self, keep_trying: Callable[[], bool]) -> None:
+        with suppress(Abandoned):
+            await self._seek(keep_trying)
+
+    async def _watch(self) -> None:
+        """Find touchpoints that were fetched and never came, where no later ones show it."""
+        before: dict[int, Done] = {}
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            idle = {
+                partition: fetched
+                for partition, fetched in self._fetched().items()
+                if self._taking
+                and self._done.get(partition) != fetched
+                and ((task := self._running.get(partition)) is None or task.done())
+            }
+            for partition, fetched in idle.items():
+                if before.get(partition) == fetched:
+                    self._seek_again(partition)
+            before = idle
+
+    def _fetched(self) -> dict[int, Done]:
+        """What was fetched last, by partition."""
+        thread = self._consumer.thread
+        return {tp.partition: Done(thread.epoch, offset) for tp, offset in thread.fetched().items()}
+
+    async def _confirm(self, partitions: Iterable[int]) -> dict[int, int | None]:
+        source = self._settings.topics.touchpoints
+        committed = await self._consumer.thread.confirm(TP(source, partition) for partition in partitions)
+        return {tp.partition: offset for tp, offset in committed.items()}
 
 
 def _new_store(settings: Settings) -> ProfileStore:

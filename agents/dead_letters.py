@@ -163,6 +163,7 @@ class DeadLetters:
             client_id="dangol-dlq",
             group_id=None,
             enable_auto_commit=False,
+            isolation_level="read_committed",
             # Retention may delete what we were about to read.
             auto_offset_reset="earliest",
             request_timeout_ms=int(STALL_SECONDS * 1000),

@@ -40,6 +40,7 @@ async def follow(
         client_id="dangol-tail",
         group_id=None,
         enable_auto_commit=False,
+        isolation_level="read_committed",
         auto_offset_reset="earliest" if from_beginning else "latest",
     )
     try:

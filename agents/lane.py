@@ -17,11 +17,12 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
   fetches from source partitions, seeks them, and then empties the queues of its agents. What it fetched
   before the seek it may take, with records missing before it; what it fetched after it may throw away.
   So each seek begins an epoch, records of earlier ones are not taken, and one more seek follows at the end.
+  Whatever else Faust may throw away, nobody misses unknown: each run names the record that it follows.
 - `ConsumerThread._commit`: stock Faust crashes the whole app when a commit fails because the
   broker is away; the next commit carries the offset just as well.
 - `ConsumerThread._create_worker_consumer`, aiokafka's `_fetch_max_wait_ms`: Faust has no setting for it.
 - aiokafka's `_sender.sender_task` and `_message_accumulator`: see `abort`.
-- `Table._changelog_topic_name`, `Table._new_store`: to name the changelog, and for our store.
+- aiokafka's `_isolation_level`: Faust has no setting for it without its own way of exactly once.
 """
 
 from __future__ import annotations
@@ -37,14 +38,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.structs import OffsetAndMetadata
-from faust.stores.base import Store
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from yarl import URL
-
-from agents.metrics import Metrics
-from agents.tables.store import ProfileStore
-from schemas.errors import StateError
 
 COMMIT_SECONDS = 3.0
 """How long a commit of offsets may take; it takes milliseconds, and the next one covers it."""
@@ -59,16 +55,39 @@ is something; the embedded broker takes the whole time, and Faust's own setting 
 log = structlog.get_logger("dangol.lane")
 
 
+CLOSED_SECONDS = 0.02
+"""How long a fetch takes that brings nothing because the worker is not ready for touchpoints."""
+
+
 class Fetched(dict[Any, Any]):
-    """Records by partition, with the epoch that they were fetched in."""
+    """Records by partition, with the epoch that they were fetched in.
+
+    Attributes:
+        epoch: which seek they were fetched after.
+        follows: by partition, the last offset fetched before in this epoch; not there for the first.
+    """
 
     epoch: int
+    follows: dict[TP, int]
 
 
 class Run(list[Any]):
-    """Consecutive records of a partition, with the epoch that they were fetched in."""
+    """Consecutive records of a partition.
+
+    Attributes:
+        epoch: which seek they were fetched after.
+        follows: offset of the record before, None for the first run of an epoch. A run that follows
+            another than the one done last has lost its predecessor on the way.
+    """
 
     epoch: int
+    follows: int | None
+
+    @property
+    def last(self) -> int:
+        """Offset of the last record."""
+        offset: int = self[-1].offset
+        return offset
 
 
 class LaneThread(driver.AIOKafkaConsumerThread):
@@ -77,13 +96,28 @@ class LaneThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         worker_consumer = super()._create_worker_consumer(transport)
         worker_consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        worker_consumer._isolation_level = "read_committed"
         return worker_consumer
 
     epoch = 0
     """How often the source partitions were sought; records fetched in an earlier epoch are read again."""
 
+    closed = True
+    """Whether nothing is to be fetched: until state is recovered, what comes could not be taken."""
+
+    transactional = False
+    """Whether offsets are committed by transactions, and not from here."""
+
     _seeking = False
     _disturbed = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fetched: dict[TP, int] = {}
+
+    def fetched(self) -> dict[TP, int]:
+        """Offset of the last record fetched since the latest seek, by partition."""
+        return dict(self._fetched)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every partition to where its group stands, and begin a new epoch.
@@ -95,32 +129,70 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 
     async def _seek_to_committed(self) -> Mapping[TP, int]:
         worker_consumer = self._ensure_consumer()
-        changelogs = self.app.tables.changelog_topics
         self._seeking = True
         try:
             while True:
                 self._disturbed = False
                 committed: Mapping[TP, int] = await worker_consumer.seek_to_committed()
-                anew = [tp for tp, offset in committed.items() if not offset and tp.topic not in changelogs]
+                anew = [tp for tp, offset in committed.items() if not offset]
                 for tp, offset in (await worker_consumer.beginning_offsets(anew) if anew else {}).items():
                     worker_consumer.seek(tp, offset)
                 # A fetch that ended meanwhile has moved on from where a partition was sought to.
                 if not self._disturbed:
                     self.epoch += 1
+                    self._fetched.clear()
                     return committed
         finally:
             self._seeking = False
 
+    async def confirm(self, partitions: Iterable[TP]) -> dict[TP, int | None]:
+        """Prove that these partitions are still ours: a coordinator takes commits of its members alone.
+
+        What is committed is what is committed already.
+
+        Returns:
+            The committed offset by partition; None where nothing is committed yet.
+
+        Raises:
+            KafkaError: they are not, or nobody can be asked.
+        """
+        return await self.call_thread(self._confirm, set(partitions))  # type: ignore[no-any-return]
+
+    async def _confirm(self, partitions: set[TP]) -> dict[TP, int | None]:
+        worker_consumer = self._ensure_consumer()
+        ours = [driver.ensure_aiokafka_TP(tp) for tp in partitions]
+        committed: dict[TP, int | None] = {tp: await worker_consumer.committed(tp) for tp in ours}
+        anew = [tp for tp, offset in committed.items() if offset is None]
+        beginnings = await worker_consumer.beginning_offsets(anew) if anew else {}
+        await asyncio.wait_for(
+            worker_consumer.commit(
+                {
+                    tp: OffsetAndMetadata(beginnings[tp] if offset is None else offset, "")
+                    for tp, offset in committed.items()
+                }
+            ),
+            COMMIT_SECONDS,
+        )
+        return committed
+
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Fetched:
-        records = await super()._fetch_records(*args, **kwargs)
-        if self._seeking and records:
+        if self.closed:
+            await asyncio.sleep(CLOSED_SECONDS)
+            records: Any = {}
+        else:
+            records = await super()._fetch_records(*args, **kwargs)
+        if (self._seeking or self.closed) and records:
             self._disturbed = True
             records = {}
         fetched = Fetched(records)
         fetched.epoch = self.epoch
+        fetched.follows = {tp: self._fetched[tp] for tp in records if tp in self._fetched}
+        self._fetched.update((tp, run[-1].offset) for tp, run in records.items() if run)
         return fetched
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        if self.transactional:
+            return True
         assigned = self.assignment()
         wanted = {
             driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "")
@@ -162,27 +234,28 @@ class LaneConsumer(driver.Consumer):
         # Faust's own set changes while this goes on: a partition whose first run was left out must not have
         # its second taken. What is left out is read again in the next epoch.
         active = None if active is None else set(active)
-        epoch = getattr(records, "epoch", self.epoch)
-        changelogs = self.app.tables.changelog_topics
-        for tp, run in _in_turn(records, self.run_topics, self.run_length):
+        fetched: Any = records or Fetched()
+        for tp, run in _in_turn(fetched, self.run_topics, self.run_length):
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
-            if epoch != self.epoch and tp.topic not in changelogs:
-                continue
-            if self._is_interrupted(generation):
+            if fetched.epoch != self.epoch or self._is_interrupted(generation):
                 return
             message: Any = self._to_message(tp, run[-1])
-            if tp.topic in self.run_topics:
-                message.key, message.value = None, Run(run)
-                message.value.epoch = epoch
+            if isinstance(run, Run):
+                run.epoch = fetched.epoch
+                message.key, message.value = None, run
             yield tp, message
 
     @property
     def epoch(self) -> int:
         """The epoch of the latest seek: runs of an earlier one are read again, and not to be taken."""
-        thread: Any = self._thread
-        epoch: int = thread.epoch
-        return epoch
+        return self.thread.epoch
+
+    @property
+    def thread(self) -> LaneThread:
+        """The thread that speaks to the broker."""
+        thread: LaneThread = self._thread  # type: ignore[assignment]
+        return thread
 
     def _is_interrupted(self, generation: int) -> bool:
         """Whether a rebalance began since this generation's records were fetched."""
@@ -216,105 +289,6 @@ class LaneTransport(driver.Transport):
     """Faust's transport with the consumer above."""
 
     Consumer = LaneConsumer
-
-
-class LaneStore(Store):  # type: ignore[type-arg]
-    """What Faust sees of a ProfileStore: recovery writes into it, rebalances open and drop."""
-
-    profiles: ProfileStore
-    metrics: Metrics
-    changelog: str
-    fail: Callable[[Exception], None]
-
-    def __post_init__(self) -> None:
-        self._held: set[int] = set()
-
-    def persisted_offset(self, tp: TP) -> int | None:
-        """The changelog offset up to which a partition is already held."""
-        return self.profiles.offset(tp.partition)
-
-    def apply_changelog_batch(
-        self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
-    ) -> None:
-        """Write runs of changelog records."""
-        for event in batch:
-            run = event.message.value
-            # What Faust still had in a buffer may be of a partition that has gone.
-            if event.message.partition not in self._held:
-                continue
-            try:
-                self.profiles.write(
-                    event.message.partition, {record.key: record.value for record in run}, run[-1].offset
-                )
-            except StateError as error:
-                # Faust would log it and wait for the rest for ever.
-                self.fail(error)
-                return
-            self.metrics.recovered.inc(len(run))
-
-    async def on_rebalance(
-        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
-    ) -> None:
-        """Drop what is someone else's now, open what is ours."""
-        self.profiles.drop({tp.partition for tp in revoked if tp.topic == self.changelog})
-        self._held = {tp.partition for tp in assigned if tp.topic == self.changelog}
-        for partition in sorted(self._held):
-            self.profiles.open(partition)
-
-    async def on_stop(self) -> None:
-        """Close the store."""
-        self.profiles.close()
-
-    def reset_state(self) -> None:
-        """Part of Faust's interface; the state folder is the operator's to delete."""
-
-    async def backup_partition(self, *args: Any, **kwargs: Any) -> None:
-        """Part of Faust's interface; the changelog is the backup."""
-
-    def restore_backup(self, *args: Any, **kwargs: Any) -> None:
-        """Part of Faust's interface; the changelog is the backup."""
-
-    def __getitem__(self, key: Any) -> Any:
-        """Not for use: reads go through Profiles, which knows the partition."""
-        raise KeyError(key)
-
-
-class LaneTable(faust.Table):  # type: ignore[type-arg]
-    """A Faust table over a ProfileStore, with a changelog topic that we name.
-
-    Args:
-        app: the app it belongs to.
-        store: where the profiles are kept.
-        changelog: the changelog topic's name.
-        metrics: where recovery is counted.
-        fail: called with an error that recovery can't go on after.
-    """
-
-    def __init__(
-        self,
-        app: faust.App,
-        store: ProfileStore,
-        changelog: str,
-        metrics: Metrics,
-        fail: Callable[[Exception], None],
-        **kwargs: Any,
-    ) -> None:
-        self._profiles = store
-        self._changelog = changelog
-        self._metrics = metrics
-        self._fail = fail
-        super().__init__(app, key_type=bytes, value_type=bytes, **kwargs)
-
-    def _changelog_topic_name(self) -> str:
-        return self._changelog
-
-    def _new_store(self) -> LaneStore:
-        store = LaneStore("lane://", self.app, self, loop=self.loop)
-        store.profiles = self._profiles
-        store.metrics = self._metrics
-        store.changelog = self._changelog
-        store.fail = self._fail
-        return store
 
 
 def use_lane(app: faust.App, bootstrap: str, run_topics: Iterable[str], run_length: int) -> None:
@@ -375,16 +349,18 @@ def is_compiled() -> bool:
     return True
 
 
-def _in_turn(
-    records: Mapping[TP, Iterable[Any]], run_topics: frozenset[str], run_length: int
-) -> list[tuple[TP, list[Any]]]:
+def _in_turn(fetched: Fetched, run_topics: frozenset[str], run_length: int) -> list[tuple[TP, list[Any]]]:
     """The records as runs, one of each partition in turn, so that a full partition starves no other."""
     runs: list[tuple[int, TP, list[Any]]] = []
-    for tp, fetched in records.items():
-        kept = list(fetched)
-        length = run_length if tp.topic in run_topics else 1
-        runs.extend(
-            (turn, tp, kept[start : start + length]) for turn, start in enumerate(range(0, len(kept), length))
-        )
+    for tp, records in fetched.items():
+        if tp.topic not in run_topics:
+            runs.extend((turn, tp, [record]) for turn, record in enumerate(records))
+            continue
+        follows = fetched.follows.get(tp)
+        for turn, start in enumerate(range(0, len(records), run_length)):
+            run = Run(records[start : start + run_length])
+            run.follows = follows
+            follows = run.last
+            runs.append((turn, tp, run))
     runs.sort(key=lambda run: run[0])
     return [(tp, run) for _, tp, run in runs]

@@ -135,6 +135,11 @@ class Metrics:
         self.recovered = Counter(
             "cx_state_recovered_records", "Changelog records applied in recovery.", registry=registry
         )
+        self.recovery_remaining = Gauge(
+            "cx_state_recovery_remaining_records",
+            "Changelog offsets still to be read before the worker is ready.",
+            registry=registry,
+        )
         self.undecodable = Counter(
             "cx_state_undecodable", "Stored profiles that could not be read.", registry=registry
         )

@@ -11,6 +11,9 @@ from schemas.topics import Topics
 Clock = Literal["record", "event"]
 """What `now` of a decision is: the record's Kafka timestamp, or the touchpoint's own time."""
 
+Guarantee = Literal["at-least-once", "exactly-once"]
+"""How often a trigger is delivered; state changes exactly once in any case (see agents/delivery.py)."""
+
 StoreKind = Literal["memory", "rocksdict"]
 
 
@@ -23,6 +26,7 @@ class Settings:
         topics: the topics of this deployment.
         group: consumer group; workers of one group share the work.
         clock: `record` in production; `event` for backfills and tests.
+        delivery: what is promised to who reads triggers.
         store: where profiles are kept: `memory`, or `rocksdict` for more than fit in it.
         state: folder for what a worker keeps on disk; one folder, one worker.
         playbook: the playbook's file; None for the one that ships.
@@ -38,6 +42,7 @@ class Settings:
     topics: Topics = field(default_factory=Topics)
     group: str = "dangol"
     clock: Clock = "record"
+    delivery: Guarantee = "at-least-once"
     store: StoreKind = "memory"
     state: Path = Path(".dangol")
     playbook: Path | None = None

@@ -1,9 +1,7 @@
-"""Touchpoints: a run of records through the engine, and the order of acknowledgements.
+"""Touchpoints: a run of records through the engine.
 
-For each run: (1) triggers, decisions, dead letters and re-keyed records are published and
-acknowledged, (2) the changed profiles are published to the changelog and acknowledged, (3) the
-run is acked, so that its offset commits. A crash at any point replays the run; a profile knows
-the last offset applied to it, and trigger ids are deterministic, so state changes once and a
+What a run comes to is published by agents/delivery.py. A crash at any point replays the run; a profile
+knows the last offset applied to it, and trigger ids are deterministic, so state changes once and a
 repeated trigger carries the id it had.
 """
 
@@ -19,8 +17,9 @@ from typing import Any
 import msgspec
 import structlog
 
+from agents.batches import Abandoned, Record
+from agents.delivery import Delivery
 from agents.metrics import Metrics, count_all
-from agents.outbox import Abandoned, Outbox, Record
 from agents.settings import Clock
 from agents.tables.profiles import Profiles
 from schemas import cloudevents, deadletter, decision, profile, touchpoint, trigger
@@ -85,7 +84,7 @@ class TouchpointProcessor:
     Args:
         engine: what decides.
         profiles: the state.
-        outbox: what publishes.
+        delivery: what publishes.
         topics: the topics of this deployment.
         group: the consumer group, for dead letters.
         clock: what `now` of a decision is.
@@ -97,7 +96,7 @@ class TouchpointProcessor:
         self,
         engine: Engine,
         profiles: Profiles,
-        outbox: Outbox,
+        delivery: Delivery,
         topics: Topics,
         group: str,
         clock: Clock,
@@ -106,7 +105,7 @@ class TouchpointProcessor:
     ) -> None:
         self._engine = engine
         self._profiles = profiles
-        self._outbox = outbox
+        self._delivery = delivery
         self._topics = topics
         self._trigger_topics = {family: topics.trigger(family) for family in topics.families}
         self._group = group
@@ -119,7 +118,7 @@ class TouchpointProcessor:
 
         Args:
             partition: of the touchpoint topic.
-            run: consecutive records of it.
+            run: consecutive records of it, one at least.
             keep_trying: whether a publish that fails should be tried again.
 
         Raises:
@@ -128,21 +127,34 @@ class TouchpointProcessor:
         if not keep_trying():
             raise Abandoned
         work = self.apply(partition, run)
-        await self._outbox.send(work.records, keep_trying)
-        if work.profiles:
-            stored: dict[bytes, bytes | None] = {
-                customer.encode(): profile.encode(changed) for customer, changed in work.profiles.items()
-            }
-            changelog = self._topics.profiles
-            offsets = await self._outbox.send(
-                [Record(changelog, partition, key, value, []) for key, value in stored.items()], keep_trying
-            )
-            if not keep_trying():
-                # The partition may be someone else's by now. What stands on the changelog is right in any
-                # case: whoever takes the run again comes to the same.
-                raise Abandoned
-            self._profiles.commit(partition, work.profiles, stored, offsets[changelog])
+        await self.deliver(work, run[-1].offset + 1, keep_trying)
         self._count(work, run)
+
+    async def deliver(self, work: Work, next_offset: int | None, keep_trying: Callable[[], bool]) -> None:
+        """Publish what a run came to, and take it over into state.
+
+        Args:
+            work: what it came to.
+            next_offset: offset of the touchpoint to be read next; None leaves it where it is.
+            keep_trying: whether a publish that fails should be tried again.
+
+        Raises:
+            Abandoned: `keep_trying` said no; nothing of the run may be acked.
+        """
+        stored: dict[bytes, bytes | None] = {
+            customer.encode(): profile.encode(changed) for customer, changed in work.profiles.items()
+        }
+        changelog = self._topics.profiles
+        changes = [Record(changelog, work.partition, key, value, []) for key, value in stored.items()]
+        offsets = await self._delivery.deliver(
+            work.partition, work.records, changes, next_offset, keep_trying
+        )
+        if not keep_trying():
+            # The partition may be someone else's by now. What stands on the changelog is right in any
+            # case: whoever takes the run again comes to the same.
+            raise Abandoned
+        if stored:
+            self._profiles.commit(work.partition, work.profiles, stored, offsets[changelog])
 
     def apply(self, partition: int, run: Sequence[Any]) -> Work:
         """Decode and step a run; publishes nothing and changes no state.

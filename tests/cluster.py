@@ -134,12 +134,17 @@ def wait_for(holds: Any, what: str, *workers: Worker, seconds: float = READY_SEC
 
 
 def read_all(bootstrap: str, *names: str) -> list[Any]:
-    """All records of topics, in order within each partition."""
+    """All committed records of topics, in order within each partition."""
     return asyncio.run(_read_all(bootstrap, names))
 
 
 async def _read_all(bootstrap: str, names: Iterable[str]) -> list[Any]:
-    consumer = AIOKafkaConsumer(*names, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        *names,
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
     await consumer.start()
     try:
         ends = await consumer.end_offsets(consumer.assignment())

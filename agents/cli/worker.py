@@ -22,6 +22,14 @@ from agents.connection import Connection
     help="What `now` is: the record's Kafka timestamp, or (backfills, tests) the touchpoint's own time.",
 )
 @click.option(
+    "--delivery",
+    type=click.Choice(["at-least-once", "exactly-once"]),
+    envvar="DANGOL_DELIVERY",
+    default="at-least-once",
+    show_default=True,
+    help="How often a trigger is delivered; exactly once for who reads committed records.",
+)
+@click.option(
     "--store",
     type=click.Choice(["memory", "rocksdict"]),
     envvar="DANGOL_STORE",
@@ -72,6 +80,7 @@ def command(
     prefix: str,
     group: str,
     clock: str,
+    delivery: str,
     store: str,
     state: Path,
     playbook: Path | None,
@@ -109,6 +118,7 @@ def command(
         topics=Topics(prefix),
         group=group,
         clock="event" if clock == "event" else "record",
+        delivery="exactly-once" if delivery == "exactly-once" else "at-least-once",
         store="rocksdict" if store == "rocksdict" else "memory",
         state=state,
         playbook=playbook,

@@ -50,6 +50,15 @@ class MemoryStore:
             self._partitions.pop(partition, None)
             self._offsets.pop(partition, None)
 
+    def clear(self, partition: int) -> None:
+        """Forget all that an open partition holds, its offset too.
+
+        Raises:
+            StateError: the partition is not open.
+        """
+        self._held(partition).clear()
+        self._offsets.pop(partition, None)
+
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
         """All keys and values of a partition."""
         return iter(self._partitions[partition].items())

@@ -107,6 +107,20 @@ class RocksStore:
             if (database := self._open.pop(partition, None)) is not None:
                 database.close()
 
+    def clear(self, partition: int) -> None:
+        """Forget all that an open partition holds, its offset too.
+
+        Raises:
+            StateError: the partition is not open, or the disk fails.
+        """
+        self._database(partition)
+        self.drop([partition])
+        try:
+            Rdict.destroy(str(self._path(partition)))
+        except Exception as error:  # rocksdict raises bare Exception
+            raise StateError(f"{self._path(partition)}: can't be deleted: {error}") from error
+        self.open(partition)
+
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
         """All keys and values of a partition."""
         items: Iterator[tuple[bytes, bytes]] = iter(self._open[partition].items())  # type: ignore[arg-type]

@@ -34,6 +34,10 @@ class ProfileStore(Protocol):
         """Let go of partitions that are someone else's now."""
         ...
 
+    def clear(self, partition: int) -> None:
+        """Forget all that an open partition holds, its offset too."""
+        ...
+
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
         """All keys and values of a partition."""
         ...

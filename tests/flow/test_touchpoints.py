@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from agents.batches import Abandoned, Record
+from agents.delivery import Delivery
 from agents.metrics import Metrics
-from agents.outbox import Abandoned, Outbox, Record
 from agents.partitioner import partition_of
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
@@ -66,23 +67,31 @@ def _date(millis: int) -> Any:
     return msgspec.convert(millis / 1000, type=datetime, strict=False)
 
 
-class Acknowledging(Outbox):
-    """An outbox whose broker acknowledges everything at once, and keeps it; it can be told to fail."""
+class Acknowledging(Delivery):
+    """A delivery whose broker acknowledges everything at once, and keeps it; it can be told to fail."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        super().__init__("127.0.0.1:1", "test", metrics)
+    def __init__(self) -> None:
         self.records: list[Record] = []
+        self.next_offsets: list[int | None] = []
         self.offset = 0
 
-    async def send(self, records: Any, keep_trying: Callable[[], bool]) -> dict[str, int]:
+    async def deliver(
+        self,
+        partition: int,
+        records: Sequence[Record],
+        changes: Sequence[Record],
+        next_offset: int | None,
+        keep_trying: Callable[[], bool],
+    ) -> dict[str, int]:
         """Keep the records; the offset of the last by topic."""
         if not keep_trying():
             raise Abandoned
         offsets = {}
-        for record in records:
+        for record in (*records, *changes):
             self.records.append(record)
             offsets[record.topic] = self.offset
             self.offset += 1
+        self.next_offsets.append(next_offset)
         return offsets
 
 
@@ -105,12 +114,12 @@ class Bench:
         self.store = MemoryStore()
         for partition in range(PARTITIONS):
             self.store.open(partition)
-        self.outbox = Acknowledging(metrics)
+        self.delivery = Acknowledging()
         self.profiles = Profiles(self.store, metrics)
         self.processor = TouchpointProcessor(
             decides or engine(),
             self.profiles,
-            self.outbox,
+            self.delivery,
             TOPICS,
             "dangol",
             "record",
@@ -124,7 +133,8 @@ class Bench:
 
     def process(self, *run: Read) -> None:
         """Take a run of Ann's partition all the way."""
-        asyncio.run(self.processor.process(ANN, run, lambda: True))
+        if run:
+            asyncio.run(self.processor.process(ANN, run, lambda: True))
 
     def counted(self, name: str, **labels: str) -> float | None:
         """A metric's value."""
@@ -180,13 +190,13 @@ def test_applying_changes_nothing(bench: Bench) -> None:
     bench.process(Read(0, b"ann", happened("complaint.opened", "1")))
     before = dict(bench.store.items(ANN))
     cached = {name: codec.encode(profile) for name, profile in bench.profiles._decoded[ANN].items()}
-    published = list(bench.outbox.records)
+    published = list(bench.delivery.records)
 
     bench.apply(Read(1, b"ann", happened("complaint.opened", "2")), Read(2, b"ann", b"not json"))
 
     assert dict(bench.store.items(ANN)) == before
     assert {name: codec.encode(profile) for name, profile in bench.profiles._decoded[ANN].items()} == cached
-    assert bench.outbox.records == published
+    assert bench.delivery.records == published
     assert bench.counted("cx_events_applied_total") == 1.0
 
 
@@ -197,13 +207,13 @@ def test_the_changelog_goes_last_with_one_record_a_customer(bench: Bench) -> Non
         Read(1, b"ann", happened("page.viewed", "2")),
     )
 
-    assert [record.topic for record in bench.outbox.records] == [
+    assert [record.topic for record in bench.delivery.records] == [
         "cx.trigger.recovery-offer.v1",
         "cx.trigger.suppression.v1",
         "cx.decisions.v1",
         "cx.profiles.v1",
     ]
-    assert bench.outbox.records[-1].value == bench.store.get(ANN, b"ann")
+    assert bench.delivery.records[-1].value == bench.store.get(ANN, b"ann")
     assert bench.store.offset(ANN) == 3
 
 
@@ -361,7 +371,7 @@ def test_a_run_that_is_not_wanted_any_more_is_not_begun(bench: Bench) -> None:
             bench.processor.process(ANN, [Read(0, b"ann", happened("page.viewed", "1"))], lambda: False)
         )
 
-    assert bench.outbox.records == []
+    assert bench.delivery.records == []
     assert bench.counted("cx_events_consumed_total", type="page.viewed") is None
 
 
@@ -413,7 +423,7 @@ def state(bench: Bench) -> dict[bytes, bytes]:
 def outputs(bench: Bench) -> dict[tuple[str, str], set[bytes]]:
     """Triggers and decisions by topic and id, with each form in which they were published."""
     found: dict[tuple[str, str], set[bytes]] = {}
-    for record in bench.outbox.records:
+    for record in bench.delivery.records:
         if record.topic in (*TOPICS.triggers, TOPICS.decisions) and record.value is not None:
             id_ = msgspec.json.decode(record.value)["id"]
             found.setdefault((record.topic, id_), set()).add(record.value)
@@ -460,12 +470,12 @@ def test_a_crash_repeats_and_never_adds(
     for run in runs[:-1] if torn else runs:
         crashed.process(*run)
     if torn and runs:
-        crashed.outbox.records += crashed.apply(*runs[-1]).records
+        crashed.delivery.records += crashed.apply(*runs[-1]).records
     next_one = Bench()
-    for record in crashed.outbox.records:
+    for record in crashed.delivery.records:
         if record.topic == TOPICS.profiles and record.key is not None:
             next_one.store.write(ANN, {record.key: record.value}, 0)
-    next_one.outbox.records = crashed.outbox.records
+    next_one.delivery.records = crashed.delivery.records
     # The last run was never committed, so the set-back is at least to its beginning.
     begin = min(back, runs[-1][0].offset) if runs else 0
     next_one.process(*reads(lines)[begin:])

@@ -9,18 +9,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 from aiokafka import AIOKafkaConsumer
-from faust.stores import base
-from faust.tables import base as tables
-from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.lane import LaneConsumer, LaneThread, _in_turn, is_compiled, use_lane
+from agents.lane import Fetched, LaneConsumer, LaneThread, Run, _in_turn, is_compiled, use_lane
 
 
 def test_faust_is_the_one_that_was_read() -> None:
@@ -95,25 +92,6 @@ def test_the_wait_of_a_fetch_is_where_it_was() -> None:
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
 
 
-def test_tables_name_changelogs_and_make_stores_as_before() -> None:
-    """A table still asks itself for its changelog's name and its store."""
-    assert "self._changelog_topic_name()" in inspect.getsource(tables.Collection._new_changelog_topic)
-    assert "self._data = self._new_store()" in inspect.getsource(tables.Collection.data.fget)
-
-
-def test_recovery_hands_events_to_the_store() -> None:
-    """Recovery still begins at `persisted_offset` and writes by `apply_changelog_batch`."""
-    assert "table.persisted_offset(tp)" in inspect.getsource(recovery.Recovery._add)
-    assert "table.apply_changelog_batch(buf)" in inspect.getsource(recovery)
-    assert list(inspect.signature(base.Store.on_rebalance).parameters) == [
-        "self",
-        "assigned",
-        "revoked",
-        "newly_assigned",
-        "generation_id",
-    ]
-
-
 def test_the_transport_can_be_set() -> None:
     """An app takes the lane's transport, whose consumer reads the named topics in runs."""
 
@@ -129,11 +107,31 @@ def test_the_transport_can_be_set() -> None:
     assert transport.Consumer.run_length == 250
 
 
+def test_only_committed_records_are_read() -> None:
+    """Still, aiokafka takes the isolation level when it starts, from the attribute that the lane sets."""
+    assert "isolation_level=self._isolation_level" in inspect.getsource(AIOKafkaConsumer.start)
+
+
+class Record(NamedTuple):
+    """A record, as far as runs go."""
+
+    offset: int
+
+
 def test_a_full_partition_starves_no_other() -> None:
     """Runs come one of each partition in turn; other topics come record by record."""
-    records = {TP("t", 0): [1, 2, 3, 4, 5], TP("t", 1): [6], TP("other", 0): [7, 8]}
+    fetched = Fetched(
+        {
+            TP("t", 0): [Record(offset) for offset in (1, 2, 3, 4, 5)],
+            TP("t", 1): [Record(6)],
+            TP("other", 0): [Record(7), Record(8)],
+        }
+    )
+    fetched.follows = {}
 
-    assert _in_turn(records, frozenset({"t"}), 2) == [
+    assert [
+        (tp, [record.offset for record in run]) for tp, run in _in_turn(fetched, frozenset({"t"}), 2)
+    ] == [
         (TP("t", 0), [1, 2]),
         (TP("t", 1), [6]),
         (TP("other", 0), [7]),
@@ -141,3 +139,13 @@ def test_a_full_partition_starves_no_other() -> None:
         (TP("other", 0), [8]),
         (TP("t", 0), [5]),
     ]
+
+
+def test_each_run_names_the_record_before_it() -> None:
+    """Runs of a partition form a chain, across fetches too, so that one that is lost leaves a gap."""
+    fetched = Fetched({TP("t", 0): [Record(7), Record(9), Record(10)], TP("t", 1): [Record(0)]})
+    fetched.follows = {TP("t", 0): 4}
+
+    runs = [run for _, run in _in_turn(fetched, frozenset({"t"}), 2) if isinstance(run, Run)]
+
+    assert [(run.follows, run.last) for run in runs] == [(4, 9), (None, 0), (9, 10)]

@@ -32,6 +32,7 @@ NAMES = [
     "cx_profiles",
     "cx_publish_retries",
     "cx_state_recovered_records",
+    "cx_state_recovery_remaining_records",
     "cx_state_recovery_seconds",
     "cx_state_undecodable",
     "cx_triggers_emitted",
