@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.app import WorkerApp
 from agents.health import Health
+from agents.lane import Run
 from agents.metrics import Metrics
 from agents.settings import Settings
 from stream.engine import load_engine
@@ -25,7 +26,7 @@ class Stream:
 
     async def events(self) -> AsyncIterator[SimpleNamespace]:
         """The run."""
-        yield SimpleNamespace(message=SimpleNamespace(partition=0))
+        yield SimpleNamespace(message=SimpleNamespace(partition=0, value=Run()))
 
 
 def test_a_cancelled_run_does_not_end_the_reading(tmp_path: Path) -> None:
