@@ -1,30 +1,27 @@
 """Replay: touchpoints of the past through the engine, without a broker.
 
 `now` of each decision is the touchpoint's own time, so nothing is late and the same input gives
-the same output, whenever and wherever it runs. Timers are due by the touchpoints' times too: by
-the latest one so far, of any customer.
+the same output, whenever and wherever it runs.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 
 import msgspec
 
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
-from stream.engine import LATENESS, Engine, Outcome
+from stream.engine import Engine, Outcome
 from stream.timers import next_due
 
 
 class Replay:
     """One run over the past; holds the profile of every customer seen.
 
-    A timer waits until touchpoints are `LATENESS` beyond the moment when it was due, or until its own
-    customer's next one. So as long as none comes later than that behind the others, what fires depends
-    on each customer's touchpoints alone, and not on how those of several customers lie in one another:
-    a run through Kafka, which knows an order within a partition only, comes to the same.
+    Time passes for a customer by the customer's own touchpoints only, and for all at the end. So what
+    becomes of a customer does not depend on how the touchpoints of others lie in between, and a run
+    through Kafka, which keeps the order within a partition only, comes to the same.
 
     Args:
         engine: what decides.
@@ -45,49 +42,39 @@ class Replay:
         self.triggers: Counter[str] = Counter()
         self._engine = engine
         self._latest = 0
-        self._due: list[tuple[int, str]] = []
 
-    def take(self, touchpoint: Touchpoint) -> list[Outcome]:
-        """Apply a touchpoint to its customer's profile, and fire what its time has brought due.
-
-        Returns:
-            One outcome for each customer whose timers fired, in order of time, and last the touchpoint's.
+    def take(self, touchpoint: Touchpoint) -> Outcome:
+        """Fire the customer's timers that are due by then, and apply a touchpoint to the profile.
 
         Raises:
             msgspec.ValidationError: its data lacks what its type needs; nothing was applied.
         """
-        customer = touchpoint.customer
-        before = self.profiles.get(customer)
-        outcome = self._engine.step(before, touchpoint, touchpoint.time)
+        profiles, customer = self.profiles, touchpoint.customer
+        outcome = self._engine.step(profiles.get(customer), touchpoint, touchpoint.time)
         self.touchpoints += 1
         self.duplicates += outcome.duplicate
-        self._keep(customer, before, outcome)
         self._latest = max(self._latest, touchpoint.time)
-        due = self._due
-        if due and due[0][0] <= self._latest - LATENESS:
-            return [*self._fire(self._latest - LATENESS), outcome]
-        return [outcome]
+        self._keep(outcome)
+        return outcome
 
     def finish(self) -> list[Outcome]:
-        """Fire what was due by the time of the latest touchpoint: no other comes."""
-        return self._fire(self._latest)
+        """Fire the timers of those who stayed silent: all that were due by the latest touchpoint's time.
 
-    def _fire(self, until: int) -> list[Outcome]:
-        outcomes = []
-        while self._due and self._due[0][0] <= until:
-            due, customer = heapq.heappop(self._due)
-            before = self.profiles[customer]
-            # What was called off or set anew since is left in the heap, and passed over here.
-            if next_due(before) == due:
-                outcome = self._engine.fire(before, due)
-                self._keep(customer, before, outcome)
-                outcomes.append(outcome)
+        Returns:
+            One outcome a customer, the one with the earliest timer first.
+        """
+        silent = sorted(
+            (due, customer)
+            for customer, profile in self.profiles.items()
+            if (due := next_due(profile)) is not None and due <= self._latest
+        )
+        outcomes = [self._engine.fire(self.profiles[customer], self._latest) for _, customer in silent]
+        for outcome in outcomes:
+            self._keep(outcome)
         return outcomes
 
-    def _keep(self, customer: str, before: Profile | None, outcome: Outcome) -> None:
-        after = self.profiles[customer] = outcome.profile
-        if after.timers and (before is None or before.timers is not after.timers):
-            heapq.heappush(self._due, (after.timers[0].due, customer))
+    def _keep(self, outcome: Outcome) -> None:
+        self.profiles[outcome.profile.customer] = outcome.profile
         self.decisions += len(outcome.decisions)
         for trigger in outcome.triggers:
             self.triggers[trigger.family] += 1

@@ -40,7 +40,8 @@ def command(
 
     FILE holds JSON lines or CSV; - reads them from standard input. The time of each decision is the
     touchpoint's own, so the same input always gives the same output, byte for byte. Lines that can't be
-    used are told on stderr with their reason, and counted.
+    used are told on stderr with their reason, and counted. Timers fire with their customer's next
+    touchpoint, and at the end for those who have none.
 
     \b
     Example:
@@ -58,7 +59,7 @@ def command(
     # Where the lines themselves run down the terminal, a bar would only get in their way.
     with TouchpointFile(file) as lines, progress(lines, "replaying", shown=not sys.stdout.isatty()) as look:
         for count, line in enumerate(lines, start=1):
-            for outcome in _take(replay, line, rejects):
+            if (outcome := _take(replay, line, rejects)) is not None:
                 write(outcome, line.touchpoint)
             look(count)
         for outcome in replay.finish():
@@ -68,8 +69,8 @@ def command(
     _print_summary(replay, rejects, err=as_json)
 
 
-def _take(replay: Replay, line: Line, rejects: Counter[str]) -> list[Outcome]:
-    """What a line leads to; nothing where it can't be used, which is told and counted."""
+def _take(replay: Replay, line: Line, rejects: Counter[str]) -> Outcome | None:
+    """What a line leads to; None where it can't be used, which is told and counted."""
     import msgspec
 
     try:
@@ -83,7 +84,7 @@ def _take(replay: Replay, line: Line, rejects: Counter[str]) -> list[Outcome]:
         code, reason = "data-invalid", str(error)
     rejects[code] += 1
     click.echo(f"line {line.number}: {code}: {reason}", err=True)
-    return []
+    return None
 
 
 def _write_json(out: BinaryIO, outcome: Outcome, _: Touchpoint | None) -> None:

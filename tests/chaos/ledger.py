@@ -130,8 +130,8 @@ class Expected:
             )
         for fired in outcome.triggers:
             self.triggers[fired.id] = trigger.encode(fired)
-        if outcome.decision is not None:
-            self.decisions[outcome.decision.id] = decision.encode(outcome.decision)
+        for decided in outcome.decisions:
+            self.decisions[decided.id] = decision.encode(decided)
 
 
 class Found:

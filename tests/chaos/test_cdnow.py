@@ -54,11 +54,11 @@ def expected(purchases: list[Any]) -> Expected:
     replay = Replay(load_engine())
     result = Expected({}, {}, {})
     for _, line, _ in purchases:
-        for outcome in replay.take(decode(line)):
-            for fired in outcome.triggers:
-                result.triggers[fired.id] = trigger.encode(fired)
-            for decided in outcome.decisions:
-                result.decisions[decided.id] = decision.encode(decided)
+        outcome = replay.take(decode(line))
+        for fired in outcome.triggers:
+            result.triggers[fired.id] = trigger.encode(fired)
+        for decided in outcome.decisions:
+            result.decisions[decided.id] = decision.encode(decided)
     for customer, profile in replay.profiles.items():
         result.profiles[customer] = profile_line(profile)
     return result

@@ -40,23 +40,22 @@ def simulation() -> Simulation:
 
 @pytest.fixture(scope="module")
 def day(simulation: Simulation) -> Day:
-    """All of it through the engine that ships, on event time, as a worker of the demo does it."""
+    """All of it through the engine that ships, on event time, as a worker of the demo does it, to its end."""
     replay = Replay(load_engine())
     day = Day(profiles=replay.profiles)
     for record in simulation:
         try:
             event = touchpoint.decode(record.value, record.headers, DAY_START + DAY)
-            outcomes = replay.take(event)
+            outcome = replay.take(event)
         except RejectedError as error:
             day.rejected[error.code] += 1
             continue
         except msgspec.ValidationError:
             day.rejected["data-invalid"] += 1
             continue
-        day.duplicates += outcomes[-1].duplicate
-        day.applied += not outcomes[-1].duplicate
-        for outcome in outcomes:
-            _note(day, outcome)
+        day.duplicates += outcome.duplicate
+        day.applied += not outcome.duplicate
+        _note(day, outcome)
     for outcome in replay.finish():
         _note(day, outcome)
     return day
