@@ -85,6 +85,7 @@ class WorkerApp:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._done: dict[int, Done] = {}
         self._held: set[int] = set()
+        self._partitions = partitions
         self._taking = False
         self._stopping = False
         self.was_ready = False
@@ -93,6 +94,7 @@ class WorkerApp:
         self._beginning: asyncio.Task[None] | None = None
         self._seeking: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         topics = settings.topics
         self._delivery = Delivery(
             settings.delivery,
@@ -141,7 +143,7 @@ class WorkerApp:
     async def stop(self) -> None:
         """Finish the run in hand, commit, leave the group."""
         self._health.ready = self._taking = False
-        for task in (self._watching, self._beginning, self._seeking):
+        for task in (self._watching, self._beginning, self._seeking, self._following):
             if task is not None:
                 task.cancel()
         await self._finish_runs()
@@ -257,10 +259,7 @@ class WorkerApp:
 
         began = time.monotonic()
         try:
-            self._store.drop(self._held - assigned)
-            for partition in sorted(assigned):
-                self._store.open(partition)
-            self._held = assigned
+            await self._hold(set(range(self._partitions)) if self._settings.standby else assigned)
             await self._open(assigned, keep_trying)
             await self._recovery.recover(assigned, keep_trying)
             seconds = time.monotonic() - began
@@ -271,6 +270,7 @@ class WorkerApp:
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
             self._fail(error)
             return
+        self._following = asyncio.create_task(self._follow(self._held - assigned))
         self._consumer.thread.transactional = self._delivery.transactional
         self._consumer.thread.closed = False
         self._taking = True
@@ -283,6 +283,23 @@ class WorkerApp:
             profiles=self._store.size(),
             recovery_seconds=round(seconds, 3),
         )
+
+    async def _hold(self, wanted: set[int]) -> None:
+        """Have these partitions open in the store, and no others."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait({self._following})
+        self._store.drop(self._held - wanted)
+        for partition in sorted(wanted):
+            self._store.open(partition)
+        self._held = wanted
+
+    async def _follow(self, partitions: set[int]) -> None:
+        """Keep the state of others' partitions at hand, for when they become ours."""
+        try:
+            await self._recovery.follow(partitions)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
+            self._fail(error)
 
     async def _open(self, partitions: set[int], keep_trying: Callable[[], bool]) -> None:
         while True:

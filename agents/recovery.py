@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer
@@ -56,19 +58,19 @@ class Recovery:
         self._metrics = metrics
 
     async def recover(self, partitions: Iterable[int], keep_trying: Callable[[], bool]) -> int:
-        """Read what the store lacks of these partitions; how many records that was.
+        """Read what the store lacks of these partitions; how many records that was, since the latest try.
 
         Raises:
             Abandoned: `keep_trying` said no: the partitions are not ours any more.
             StateError: the store can't be written, or stands beyond the changelog's end.
         """
         wanted = sorted(partitions)
-        count = 0
-        while True:
+        while wanted:
             if not keep_trying():
                 raise Abandoned
             try:
-                return count + await self._read(wanted, keep_trying)
+                async with self._reading(wanted) as (consumer, ends):
+                    return await self._catch_up(consumer, ends, keep_trying)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning(
                     "reading the changelog failed, going on where it stopped",
@@ -76,8 +78,31 @@ class Recovery:
                     retry_in_seconds=PAUSE_SECONDS,
                 )
                 await asyncio.sleep(PAUSE_SECONDS)
+        return 0
 
-    async def _read(self, partitions: list[int], keep_trying: Callable[[], bool]) -> int:
+    async def follow(self, partitions: Iterable[int]) -> None:
+        """Keep partitions of others up to date, until cancelled.
+
+        Raises:
+            StateError: the store can't be written.
+        """
+        wanted = sorted(partitions)
+        while wanted:
+            try:
+                async with self._reading(wanted) as (consumer, _):
+                    while True:
+                        self._write(await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE))
+                        # Polls that bring something at once would leave no turn to anyone else.
+                        await asyncio.sleep(0)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.info("following the changelog failed, going on", reason=reason(error))
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    @asynccontextmanager
+    async def _reading(
+        self, partitions: list[int]
+    ) -> AsyncIterator[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
+        """A consumer that stands where the store does, and the changelog's ends."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
@@ -92,9 +117,19 @@ class Recovery:
             ends = await consumer.end_offsets(places)
             for place, beginning in (await consumer.beginning_offsets(places)).items():
                 consumer.seek(place, self._begin(place.partition, beginning, ends[place]))
-            return await self._follow(consumer, ends, keep_trying)
+            yield consumer, ends
         finally:
             await consumer.stop()
+
+    def _write(self, fetched: dict[TopicPartition, list[Any]]) -> int:
+        """Take over what was fetched; how many records that was."""
+        count = 0
+        for place, records in fetched.items():
+            changes = {record.key: record.value for record in records if record.key is not None}
+            self._store.write(place.partition, changes, records[-1].offset)
+            count += len(records)
+        self._metrics.recovered.inc(count)
+        return count
 
     def _begin(self, partition: int, beginning: int, end: int) -> int:
         """Where to begin: behind what the store holds, or at the changelog's beginning."""
@@ -110,7 +145,7 @@ class Recovery:
             held = None
         return beginning if held is None else max(held + 1, beginning)
 
-    async def _follow(
+    async def _catch_up(
         self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], keep_trying: Callable[[], bool]
     ) -> int:
         began = told = time.monotonic()
@@ -121,11 +156,7 @@ class Recovery:
             if not keep_trying():
                 raise Abandoned
             fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_AT_ONCE)
-            for place, records in fetched.items():
-                changes = {record.key: record.value for record in records if record.key is not None}
-                self._store.write(place.partition, changes, records[-1].offset)
-                self._metrics.recovered.inc(len(records))
-                count += len(records)
+            count += self._write(fetched)
             remaining = await _remaining(consumer, ends)
             now = time.monotonic()
             if now - told >= TELL_SECONDS:

@@ -28,6 +28,8 @@ class Settings:
         clock: `record` in production; `event` for backfills and tests.
         delivery: what is promised to who reads triggers.
         store: where profiles are kept: `memory`, or `rocksdict` for more than fit in it.
+        standby: whether to keep the profiles of the others' partitions too, so that one that is taken over
+            is ready at once.
         state: folder for what a worker keeps on disk; one folder, one worker.
         playbook: the playbook's file; None for the one that ships.
         model: version of the churn model to score with; None for the default.
@@ -44,6 +46,7 @@ class Settings:
     clock: Clock = "record"
     delivery: Guarantee = "at-least-once"
     store: StoreKind = "memory"
+    standby: bool = False
     state: Path = Path(".dangol")
     playbook: Path | None = None
     model: str | None = None

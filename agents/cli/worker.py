@@ -37,6 +37,7 @@ from agents.connection import Connection
     show_default=True,
     help="Where profiles are kept.",
 )
+@click.option("--standby", is_flag=True, help="Keep the others' profiles too, to take over at once.")
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
@@ -82,6 +83,7 @@ def command(
     clock: str,
     delivery: str,
     store: str,
+    standby: bool,
     state: Path,
     playbook: Path | None,
     model: str | None,
@@ -120,6 +122,7 @@ def command(
         clock="event" if clock == "event" else "record",
         delivery="exactly-once" if delivery == "exactly-once" else "at-least-once",
         store="rocksdict" if store == "rocksdict" else "memory",
+        standby=standby,
         state=state,
         playbook=playbook,
         model=model,

@@ -12,7 +12,7 @@ from agents.metrics import Metrics
 from agents.recovery import Recovery
 from agents.tables.memory import MemoryStore
 from schemas.topics import Topics
-from tests.cluster import publish
+from tests.cluster import publish, wait_for
 from tests.conftest import PARTITIONS
 from tests.integration.test_outbox import always
 from tests.integration.test_transactions import transactions
@@ -108,3 +108,19 @@ def test_partitions_that_are_lost_meanwhile_are_given_up(kafka: str, topics: Top
 
     with pytest.raises(Abandoned):
         asyncio.run(Recovery(kafka, topics.profiles, store(), metrics).recover([0], lambda: False))
+
+
+def test_a_standby_follows_what_others_write(kafka: str, topics: Topics) -> None:
+    """What is written meanwhile is held, and a recovery after it finds nothing left to read."""
+    held = store()
+    recovery = Recovery(kafka, topics.profiles, held, Metrics(CollectorRegistry(), []))
+
+    async def take_over() -> int:
+        following = asyncio.create_task(recovery.follow([0, 1]))
+        await asyncio.to_thread(write, kafka, topics, b"1", b"2")
+        await asyncio.to_thread(wait_for, lambda: held.get(0, b"ann") == b"2", "the standby to follow")
+        following.cancel()
+        await asyncio.wait({following})
+        return await recovery.recover([0, 1], always)
+
+    assert asyncio.run(take_over()) == 0
