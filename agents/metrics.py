@@ -102,6 +102,12 @@ class Metrics:
         self.rekeyed = Counter(
             "cx_events_rekeyed", "Records published once more under the right key.", registry=registry
         )
+        self.erased = Counter(
+            "cx_touchpoints_erased",
+            "Touchpoints dropped, as their customer was erased after them.",
+            registry=registry,
+        )
+        self.erasures = Counter("cx_erasures", "Customers erased on request.", registry=registry)
         self.triggers = Counter("cx_triggers_emitted", "Triggers published.", ["trigger"], registry=registry)
         self.suppressed = Counter(
             "cx_triggers_suppressed", "Candidates held back.", ["trigger", "reason"], registry=registry

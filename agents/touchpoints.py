@@ -22,13 +22,15 @@ from agents.delivery import Delivery
 from agents.metrics import Metrics, count_all
 from agents.settings import Clock
 from agents.tables.profiles import Profiles
-from schemas import cloudevents, deadletter, decision, profile, touchpoint, trigger
+from schemas import cloudevents, deadletter, decision, erasure, mark, profile, touchpoint, trigger
 from schemas.deadletter import Origin
+from schemas.erasure import Erasure
 from schemas.errors import RejectedError, StateError
 from schemas.profile import Profile
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome
+from stream.erasure import is_blank
 from stream.plays.context import FIRED
 
 REKEYED = "cx-rekeyed"
@@ -47,7 +49,8 @@ class Work:
 
     Attributes:
         partition: of the touchpoint topic.
-        profiles: the profiles that changed, by customer.
+        profiles: the profiles that changed, by customer; blank ones of who was erased and did not come back.
+        forgotten: customers who were erased in this run.
         records: what is to be published before the changelog.
         consumed: records by type label.
         rejected: records by reason code.
@@ -57,6 +60,8 @@ class Work:
         duplicates: touchpoints seen before.
         replayed: records that a profile already stands beyond.
         late: touchpoints applied too late to act on.
+        erased: touchpoints dropped, as their customer was erased after them.
+        erasures: customers erased, each time that one was.
         rekeyed: records published once more under the right key.
         lags: seconds from what happened to the record, of touchpoints applied.
         scores: churn risks scored.
@@ -64,6 +69,7 @@ class Work:
 
     partition: int
     profiles: dict[str, Profile] = field(default_factory=dict)
+    forgotten: set[str] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)
     consumed: Tally[tuple[str, ...]] = field(default_factory=Tally)
     rejected: Tally[tuple[str, ...]] = field(default_factory=Tally)
@@ -73,9 +79,24 @@ class Work:
     duplicates: int = 0
     replayed: int = 0
     late: int = 0
+    erased: int = 0
+    erasures: int = 0
     rekeyed: int = 0
     lags: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+
+    def stored(self) -> dict[bytes, bytes | None]:
+        """What the changelog is to hold: profiles, and of who was erased a tombstone and a mark."""
+        profiles, encode = self.profiles, profile.encode
+        if not self.forgotten:
+            return {customer.encode(): encode(changed) for customer, changed in profiles.items()}
+        stored: dict[bytes, bytes | None] = {
+            customer.encode(): None if is_blank(changed) else encode(changed)
+            for customer, changed in profiles.items()
+        }
+        for customer in sorted(self.forgotten):
+            stored[mark.key_of(customer)] = mark.encode(profiles[customer])
+        return stored
 
 
 class TouchpointProcessor:
@@ -141,9 +162,7 @@ class TouchpointProcessor:
         Raises:
             Abandoned: `keep_trying` said no; nothing of the run may be acked.
         """
-        stored: dict[bytes, bytes | None] = {
-            customer.encode(): profile.encode(changed) for customer, changed in work.profiles.items()
-        }
+        stored = work.stored()
         changelog = self._topics.profiles
         changes = [Record(changelog, work.partition, key, value, []) for key, value in stored.items()]
         offsets = await self._delivery.deliver(
@@ -214,6 +233,9 @@ class TouchpointProcessor:
             if outcome.duplicate:
                 work.duplicates += 1
                 continue
+            if outcome.erased:
+                work.erased += 1
+                continue
             after = outcome.profile
             after.applied = {**after.applied, partition: offset}
             profiles[customer] = after
@@ -262,10 +284,12 @@ class TouchpointProcessor:
         )
 
     def _published(self, outcome: Outcome, record: Any, partition: int) -> list[Record]:
-        """What a touchpoint sends to other customers, its triggers and its decisions, as records."""
-        if not outcome.decisions and not outcome.forwards:
+        """What a touchpoint sends to other customers, its triggers and decisions, or its proof."""
+        if not outcome.decisions and not outcome.forwards and outcome.erasure is None:
             return []
         forwards = [self._forwarded(forward.touchpoint) for forward in outcome.forwards]
+        if outcome.erasure is not None:
+            return forwards + self._forgetting(outcome.erasure, record, partition)
         key = record.key
         records = [
             Record(
@@ -290,9 +314,21 @@ class TouchpointProcessor:
             touchpoint.headers_of(event),
         )
 
+    def _forgetting(self, erased: Erasure, record: Any, partition: int) -> list[Record]:
+        """The proof, and a tombstone on each topic that has something of the customer but the changelog."""
+        key, value = erased.digest.encode(), erasure.encode(erased)
+        return [
+            Record(self._topics.erasures, partition, key, value, cloudevents.HEADERS),
+            *(Record(topic, partition, record.key, None, []) for topic in self._topics.tombstoned),
+        ]
+
     def _note(self, outcome: Outcome, event: Touchpoint, record: Any, work: Work) -> None:
         """Count what a touchpoint led to."""
         work.applied += 1
+        if outcome.erasure is not None:
+            work.erasures += 1
+            work.forgotten.add(event.customer)
+            return
         work.late += outcome.late
         work.lags.append(max(record.timestamp - event.time, 0) / 1000)
         work.scores.append(outcome.profile.risk)
@@ -314,6 +350,8 @@ class TouchpointProcessor:
         metrics.duplicate.inc(work.duplicates)
         metrics.replayed.inc(work.replayed)
         metrics.late.inc(work.late)
+        metrics.erased.inc(work.erased)
+        metrics.erasures.inc(work.erasures)
         metrics.rekeyed.inc(work.rekeyed)
         now = time.time() * 1000
         metrics.decision_latency.observe(max(now - record.timestamp, 0.0) / 1000 for record in run)

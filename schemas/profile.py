@@ -199,6 +199,9 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         moved_to: the customer whom this id is an alias of; its profile is there, and here is none.
         timers: what is done unless a touchpoint calls it off before, in order of when it is due; at most
             `MAX_TIMERS`.
+        ahead: the latest time that a touchpoint of a clock that is ahead gave itself, in ms.
+        erased: touchpoints up to this time, in ms, are dropped, as the customer was erased after them;
+            −1: never erased.
     """
 
     version: int
@@ -230,6 +233,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     aliases: tuple[str, ...] = ()
     moved_to: str | None = None
     timers: tuple[Timer, ...] = ()
+    ahead: int = 0
+    erased: int = -1
 
 
 _encoder = msgspec.msgpack.Encoder()

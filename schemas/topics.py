@@ -1,7 +1,7 @@
 """Names and settings of the topics, in one place.
 
 Dot-separated, lower case, with a version at the end; no environment in the name.
-Every topic is keyed by customer id and has the same number of partitions, so that a
+Every topic but the erasures' is keyed by customer id, and every one has the same number of partitions, so that a
 customer's records stand on the same partition number everywhere (co-partitioned).
 """
 
@@ -10,6 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAY_MS = 24 * 3600 * 1000
+
+TOMBSTONE_MS = DAY_MS
+"""How long a compacted topic keeps a tombstone, in ms. A store on disk that was closed for longer may
+have missed one, and is not to be trusted."""
 
 FAMILIES = ("room-key", "recovery-offer", "suppression", "retention-offer")
 """The trigger families; each has a topic of its own that services subscribe to."""
@@ -22,12 +26,14 @@ class TopicSpec:
     Attributes:
         name: the topic's name.
         compacted: whether only the last record of a key is kept (`cleanup.policy=compact`).
+        by_customer: whether the key is a customer's id, so that an erasure owes a compacted one a tombstone.
         retention_ms: how long records are kept, in milliseconds; None where compacted.
         max_message_bytes: largest record, where it isn't the broker's default of 1 MiB.
     """
 
     name: str
     compacted: bool = False
+    by_customer: bool = True
     retention_ms: int | None = None
     max_message_bytes: int | None = None
 
@@ -37,10 +43,14 @@ class TopicSpec:
         if self.compacted:
             # Recovery reads the whole topic, so its cost is the uncompacted size:
             # compact early (0.1 dirty) and roll segments daily, or nothing is ever compacted.
+            # A topic that changes little would else keep what was erased until it has changed enough; a
+            # tombstone holds the id of who was erased, and stays for as long as stores may be behind.
             return {
                 "cleanup.policy": "compact",
                 "min.cleanable.dirty.ratio": "0.1",
                 "segment.ms": str(DAY_MS),
+                "max.compaction.lag.ms": str(DAY_MS),
+                "delete.retention.ms": str(TOMBSTONE_MS),
             }
         config = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
         if self.max_message_bytes is not None:
@@ -65,6 +75,7 @@ class Topics:
         self.dead_letters = f"{prefix}.touchpoints.v1-dlt"
         self.decisions = f"{prefix}.decisions.v1"
         self.profiles = f"{prefix}.profiles.v1"
+        self.erasures = f"{prefix}.erasures.v1"
         self._triggers = {family: f"{prefix}.trigger.{family}.v1" for family in FAMILIES}
 
     def trigger(self, family: str) -> str:
@@ -82,6 +93,15 @@ class Topics:
         return list(self._triggers.values())
 
     @property
+    def tombstoned(self) -> list[str]:
+        """Compacted topics besides the profiles' that hold what is known of a customer under his id."""
+        return [
+            spec.name
+            for spec in self.specs
+            if spec.compacted and spec.by_customer and spec.name != self.profiles
+        ]
+
+    @property
     def specs(self) -> list[TopicSpec]:
         """Every topic that has to exist before a worker starts."""
         return [
@@ -92,5 +112,7 @@ class Topics:
             TopicSpec(self.dead_letters, retention_ms=30 * DAY_MS, max_message_bytes=2 * 1024 * 1024),
             TopicSpec(self.decisions, retention_ms=7 * DAY_MS),
             TopicSpec(self.profiles, compacted=True),
+            # Three years: for so long, in most places, one may be asked for a proof.
+            TopicSpec(self.erasures, by_customer=False, retention_ms=1096 * DAY_MS),
             *(TopicSpec(name, retention_ms=7 * DAY_MS) for name in self.triggers),
         ]

@@ -9,13 +9,15 @@ import msgspec
 
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.decision import Decision, DecisionData
+from schemas.erasure import TYPE as ERASE
+from schemas.erasure import Erasure
 from schemas.errors import InputError
 from schemas.playbook import Playbook, TouchpointType, load
 from schemas.profile import Profile, Timer, new_profile
 from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger
-from stream import duplicates, experience, issues, journey, permissions, recency, stays, timers
+from stream import duplicates, erasure, experience, issues, journey, permissions, recency, stays, timers
 from stream.churn import models
 from stream.churn.features import features_of
 from stream.churn.scorer import Scorer
@@ -45,6 +47,8 @@ class Outcome(msgspec.Struct, gc=False):
         duplicate: whether the touchpoint was seen before and nothing was done.
         late: whether it was too old for anything to be done about it.
         forwards: touchpoints for other customers, in order.
+        erased: whether it is of a time up to which the customer was erased, and nothing was done.
+        erasure: the proof, where the touchpoint asked for the customer to be erased.
     """
 
     profile: Profile
@@ -53,6 +57,8 @@ class Outcome(msgspec.Struct, gc=False):
     duplicate: bool = False
     late: bool = False
     forwards: list[Forward] = []
+    erased: bool = False
+    erasure: Erasure | None = None
 
     @property
     def decision(self) -> Decision | None:
@@ -97,7 +103,14 @@ class Engine:
         Raises:
             msgspec.ValidationError: the touchpoint's data lacks what its type needs.
         """
-        if touchpoint.time > now:
+        said = touchpoint.time
+        if profile is not None and said <= profile.erased:
+            return Outcome(profile, erased=True)
+        if touchpoint.type == ERASE:
+            # Not deduplicated by its id: to erase twice does no harm, not to erase does.
+            blank, proof, forwards = erasure.erase(profile, touchpoint, now)
+            return Outcome(blank, forwards=forwards, erasure=proof)
+        if said > now:
             # By a clock that is ahead: it must not outrank what the customer says in the meantime.
             touchpoint = msgspec.structs.replace(touchpoint, time=now)
         digest = duplicates.digest_of(touchpoint)
@@ -106,6 +119,8 @@ class Engine:
         elif duplicates.is_duplicate(profile, digest, now):
             return Outcome(profile, duplicate=True)
         profile = copy(profile)
+        if said > now:
+            profile.ahead = max(profile.ahead, said)
         before: Outcome | None = None
         if profile.timers and profile.timers[0].due <= now:
             before = Outcome(profile)

@@ -30,6 +30,8 @@ class Replay:
         profiles: profiles by customer.
         touchpoints: how many were taken.
         duplicates: how many of them had been seen before.
+        erased: how many were dropped, as their customer was erased after them.
+        erasures: how many customers were erased.
         decisions: how many decisions were made.
         triggers: how many triggers fired, by family.
     """
@@ -38,6 +40,8 @@ class Replay:
         self.profiles: dict[str, Profile] = {}
         self.touchpoints = 0
         self.duplicates = 0
+        self.erased = 0
+        self.erasures = 0
         self.decisions = 0
         self.triggers: Counter[str] = Counter()
         self._engine = engine
@@ -53,6 +57,8 @@ class Replay:
         outcome = self._engine.step(profiles.get(customer), touchpoint, touchpoint.time)
         self.touchpoints += 1
         self.duplicates += outcome.duplicate
+        self.erased += outcome.erased
+        self.erasures += outcome.erasure is not None
         self._latest = max(self._latest, touchpoint.time)
         self._keep(outcome)
         return outcome

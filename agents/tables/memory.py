@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from schemas.errors import StateError
+from schemas.mark import is_mark
 
 
 class MemoryStore:
@@ -60,12 +61,22 @@ class MemoryStore:
         self._offsets.pop(partition, None)
 
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of a partition."""
-        return iter(self._partitions[partition].items())
+        """All keys and values of a partition, but marks of erasures."""
+        return ((key, value) for key, value in self._partitions[partition].items() if not is_mark(key))
 
     def size(self) -> int:
-        """How many profiles are held."""
+        """How many profiles and marks of erasures are held."""
         return sum(len(held) for held in self._partitions.values())
+
+    def unscrubbed(self) -> list[int]:
+        """None: what was deleted here is gone."""
+        return []
+
+    def scrub(self, partition: int) -> None:
+        """Nothing to do."""
+
+    def remove_stale(self) -> None:
+        """Nothing to do: what is someone else's is not kept."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -10,7 +10,9 @@ import structlog
 
 from agents.metrics import Metrics
 from agents.tables.store import ProfileStore
+from schemas import mark
 from schemas import profile as codec
+from schemas.errors import StateError
 from schemas.profile import Profile
 
 MAX_DECODED = 5_000
@@ -33,27 +35,36 @@ class Profiles:
         self._decoded: dict[int, dict[str, Profile]] = {}
 
     def get(self, partition: int, customer: str) -> Profile | None:
-        """A customer's profile; None for one who is new.
+        """A customer's profile; None for one who is new, a blank one for one who was erased.
 
         A stored profile that can't be read is counted and starts anew: the changelog keeps the
         old bytes until compaction, and a customer without history is better than a dead worker.
 
         Raises:
-            StateError: a newer program wrote it; going on would destroy what only that one can read.
+            StateError: a newer program wrote it; going on would destroy what only that one can read. Or
+                it is the mark of an erasure, and can't be read.
         """
         if (profile := self._decoded.get(partition, {}).get(customer)) is not None:
             return profile
         stored = self.store.get(partition, customer.encode())
-        if stored is None:
+        if stored is not None:
+            try:
+                return codec.decode(stored)
+            except msgspec.DecodeError as error:
+                self._metrics.undecodable.inc()
+                log.error(  # noqa: TRY400 - the traceback would show nothing but this line
+                    "a stored profile can't be read", partition=partition, reason=str(error)
+                )
+        marked = self.store.get(partition, mark.key_of(customer))
+        if marked is None:
             return None
         try:
-            return codec.decode(stored)
+            return mark.profile_of(mark.decode(marked), customer)
         except msgspec.DecodeError as error:
-            self._metrics.undecodable.inc()
-            log.error(  # noqa: TRY400 - the traceback would show nothing but this line
-                "a stored profile can't be read", partition=partition, reason=str(error)
-            )
-            return None
+            # To go on without it would bring back who asked to be forgotten.
+            raise StateError(
+                f"a mark of an erasure in partition {partition} can't be read: {error}"
+            ) from None
 
     def commit(
         self,
@@ -76,6 +87,9 @@ class Profiles:
             # Taken out and put back, they stand at the end: at the front is who had no touchpoint longest.
             decoded.pop(customer, None)
         decoded.update(profiles)
+        for key, value in stored.items():
+            if value is None:
+                del decoded[key.decode()]
         for customer in list(islice(decoded, max(len(decoded) - MAX_DECODED, 0))):
             del decoded[customer]
 

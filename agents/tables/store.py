@@ -39,11 +39,23 @@ class ProfileStore(Protocol):
         ...
 
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of a partition."""
+        """All keys and values of a partition, but marks of erasures."""
         ...
 
     def size(self) -> int:
-        """How many profiles are held; an estimate where counting is dear."""
+        """How many profiles and marks of erasures are held; an estimate where counting is dear."""
+        ...
+
+    def unscrubbed(self) -> list[int]:
+        """Partitions that may still have bytes of customers who were erased."""
+        ...
+
+    def scrub(self, partition: int) -> None:
+        """Leave no byte of what was deleted or replaced; may take long, so it is called in a thread."""
+        ...
+
+    def remove_stale(self) -> None:
+        """Remove partitions that have long been someone else's."""
         ...
 
     def close(self) -> None:

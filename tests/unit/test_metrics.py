@@ -19,6 +19,7 @@ NAMES = [
     "cx_build_info",
     "cx_decision_latency_seconds",
     "cx_dlq_messages",
+    "cx_erasures",
     "cx_event_lag_seconds",
     "cx_events_applied",
     "cx_events_consumed",
@@ -35,6 +36,7 @@ NAMES = [
     "cx_state_recovery_remaining_records",
     "cx_state_recovery_seconds",
     "cx_state_undecodable",
+    "cx_touchpoints_erased",
     "cx_triggers_emitted",
     "cx_triggers_suppressed",
 ]
