@@ -25,9 +25,11 @@ from agents.settings import Settings
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
 from agents.tables.rocks import RocksStore
+from agents.tables.scrubber import scrub_regularly
 from agents.tables.store import ProfileStore
 from agents.touchpoints import TouchpointProcessor
 from agents.transactions import Transactions
+from schemas.errors import StateError
 from stream.engine import Engine
 
 COMMIT_SECONDS = 1.0
@@ -103,6 +105,7 @@ class WorkerApp:
         )
         self._store = _new_store(settings)
         self._recovery = Recovery(settings.bootstrap, topics.profiles, self._store, metrics)
+        self._scrubbing: asyncio.Task[None] | None = None
         self._profiles = Profiles(self._store, metrics)
         self._processor = TouchpointProcessor(
             engine,
@@ -143,7 +146,7 @@ class WorkerApp:
     async def stop(self) -> None:
         """Finish the run in hand, commit, leave the group."""
         self._health.ready = self._taking = False
-        for task in (self._watching, self._beginning, self._seeking, self._following):
+        for task in (self._watching, self._beginning, self._seeking, self._following, self._scrubbing):
             if task is not None:
                 task.cancel()
         await self._finish_runs()
@@ -206,6 +209,12 @@ class WorkerApp:
 
     def _is_current(self, generation: int) -> bool:
         return bool(generation == self.faust.consumer_generation_id)
+
+    async def _scrub(self) -> None:
+        try:
+            await scrub_regularly(self._store)
+        except StateError as error:
+            self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         """Stop taking runs, and crash the app with this error."""
@@ -277,6 +286,8 @@ class WorkerApp:
         self._metrics.partitions.set(len(assigned))
         self._metrics.recovery_seconds.set(seconds)
         self._health.ready = self.was_ready = True
+        if self._scrubbing is None:
+            self._scrubbing = asyncio.create_task(self._scrub())
         log.info(
             "ready",
             partitions=sorted(assigned),

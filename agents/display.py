@@ -8,6 +8,8 @@ import click
 
 from agents.sentence import sentence
 from schemas.decision import DecisionEvent
+from schemas.erasure import ErasureEvent
+from schemas.mark import Mark
 from schemas.profile import Profile
 from schemas.timestamp import to_datetime, to_millis
 from schemas.trigger import TriggerEvent
@@ -106,10 +108,24 @@ def header_value(name: str, value: bytes) -> str | int:
     return value.decode("utf-8", "backslashreplace")
 
 
+def erasure_line(event: ErasureEvent) -> str:
+    """A proof of erasure as one line: when, of whom, up to when, and what was removed."""
+    removed = ", ".join(f"{count} {name}" for name, count in event.data.removed.items())
+    until = f"{event.data.until:{FORMAT}}"
+    return printable(
+        f"{_time(event)}  {event.subject}: erased up to {until}: {removed or 'nothing was known'}"
+    )
+
+
+def mark_line(digest: str, mark: Mark) -> str:
+    """A mark among the profiles as one line: of whom, and up to when."""
+    return f"{to_datetime(mark.erased):{FORMAT}}  {printable(digest)}: erased up to then"
+
+
 def profile_line(customer: str, profile: Profile | None) -> str:
     """A profile as one line: whose, how often they came, what they spent, where they stand."""
     if profile is None:
-        return printable(f"{customer}: erased")
+        return printable(f"{customer}: removed")
     seen = f"{to_datetime(profile.last_seen):{FORMAT}}"
     return f"{seen}  " + printable(
         f"{customer}: {profile.stage}, risk {profile.risk:.2f}, {profile.touchpoints} touchpoints, "
@@ -117,7 +133,7 @@ def profile_line(customer: str, profile: Profile | None) -> str:
     )
 
 
-def _time(event: TriggerEvent | DecisionEvent) -> str:
+def _time(event: TriggerEvent | DecisionEvent | ErasureEvent) -> str:
     return f"{event.time:{FORMAT}}"
 
 

@@ -20,6 +20,7 @@ from agents.health import Health, HealthServer
 from agents.lane import is_compiled
 from agents.metrics import Metrics
 from agents.settings import Settings
+from schemas.erasure import TYPE as ERASE
 from schemas.errors import BrokerError, DangolError, StateError
 from stream.engine import Engine
 
@@ -52,7 +53,7 @@ async def run(settings: Settings, engine: Engine) -> None:
     # Series of creation times double what Prometheus stores, and nobody looks at them.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     health = Health()
-    metrics = Metrics(CollectorRegistry(), engine.playbook.catalogue)
+    metrics = Metrics(CollectorRegistry(), {*engine.playbook.catalogue, ERASE})
     app: WorkerApp | None = None
 
     def refresh() -> None:

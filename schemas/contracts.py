@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.decision import DecisionEvent
+from schemas.erasure import ErasureEvent
 from schemas.playbook import Playbook
 from schemas.profile import Profile
 from schemas.touchpoint import TouchpointEvent
@@ -24,6 +25,7 @@ CONTRACTS: dict[str, type[msgspec.Struct]] = {
     "touchpoint": TouchpointEvent,
     "trigger": TriggerEvent,
     "decision": DecisionEvent,
+    "erasure": ErasureEvent,
     "profile": Profile,
     "playbook": Playbook,
 }
@@ -50,7 +52,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     """A JSON Schema for each contract, by its name.
 
     >>> list(json_schemas())
-    ['touchpoint', 'trigger', 'decision', 'profile', 'playbook', 'dead-letter']
+    ['touchpoint', 'trigger', 'decision', 'erasure', 'profile', 'playbook', 'dead-letter']
     >>> json_schemas()["trigger"]["properties"]["causationid"]["description"]
     'id of the touchpoint that caused it, or of the timer that ran out.'
     """

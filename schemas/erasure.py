@@ -74,7 +74,7 @@ def digest_of(customer: str) -> str:
 
 
 def request_of(source: str, id_: str) -> str:
-    """What stands for the touchpoint that asked for an erasure: an app may have put the customer's id in it."""
+    """What stands for the touchpoint that asked for it; an app may have put the customer's id in its own."""
     return _sha256(f"dangol:request:{source} {id_}")
 
 

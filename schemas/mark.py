@@ -56,6 +56,15 @@ def is_mark(key: bytes) -> bool:
     return key.startswith(PREFIX)
 
 
+def digest_in(key: bytes) -> str:
+    """The digest that a mark's key holds.
+
+    >>> digest_in(key_of("ann")) == digest_of("ann")
+    True
+    """
+    return key[len(PREFIX) :].decode("ascii", "backslashreplace")
+
+
 def encode(profile: Profile) -> bytes:
     """The mark of a profile's customer, who was erased."""
     return _encoder.encode(Mark(VERSION, profile.erased, profile.applied))
@@ -70,9 +79,7 @@ def decode(stored: bytes) -> Mark:
     """
     mark = _decoder.decode(stored)
     if mark.version != VERSION:
-        raise StateError(
-            f"a stored mark has version {mark.version}; this program knows {VERSION}: update it"
-        )
+        raise StateError(f"a stored mark has version {mark.version}; this program knows {VERSION}: update it")
     return mark
 
 

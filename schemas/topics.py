@@ -1,8 +1,8 @@
 """Names and settings of the topics, in one place.
 
 Dot-separated, lower case, with a version at the end; no environment in the name.
-Every topic but the erasures' is keyed by customer id, and every one has the same number of partitions, so that a
-customer's records stand on the same partition number everywhere (co-partitioned).
+Every topic but the erasures' is keyed by customer id, and every one has the same number of
+partitions, so that a customer's records stand on the same partition number everywhere (co-partitioned).
 """
 
 from __future__ import annotations

@@ -88,18 +88,23 @@ def _take(replay: Replay, line: Line, rejects: Counter[str]) -> Outcome | None:
 
 
 def _write_json(out: BinaryIO, outcome: Outcome, _: Touchpoint | None) -> None:
-    from schemas import decision, trigger
+    from schemas import decision, erasure, trigger
 
     out.writelines(trigger.encode(fired) + b"\n" for fired in outcome.triggers)
     out.writelines(decision.encode(decided) + b"\n" for decided in outcome.decisions)
+    if outcome.erasure is not None:
+        out.write(erasure.encode(outcome.erasure) + b"\n")
 
 
 def _print_lines(outcome: Outcome, touchpoint: Touchpoint | None) -> None:
     import msgspec
 
-    from agents.display import decision_lines, trigger_line
-    from schemas import decision, trigger
+    from agents.display import decision_lines, erasure_line, trigger_line
+    from schemas import decision, erasure, trigger
 
+    if outcome.erasure is not None:
+        proof = msgspec.json.decode(erasure.encode(outcome.erasure), type=erasure.ErasureEvent)
+        click.echo(erasure_line(proof))
     for fired in outcome.triggers:
         event = msgspec.json.decode(trigger.encode(fired), type=trigger.TriggerEvent)
         cause = touchpoint.type if touchpoint is not None and touchpoint.id == fired.touchpoint else None
@@ -111,12 +116,14 @@ def _print_lines(outcome: Outcome, touchpoint: Touchpoint | None) -> None:
 
 
 def _write_profiles(path: Path, replay: Replay) -> None:
+    from stream.erasure import is_blank
     from stream.replay import profile_line
 
     try:
         with path.open("wb") as file:
             for _, profile in sorted(replay.profiles.items()):
-                file.write(profile_line(profile) + b"\n")
+                if not is_blank(profile):
+                    file.write(profile_line(profile) + b"\n")
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror or error}") from None
 
@@ -127,6 +134,7 @@ def _print_summary(replay: Replay, rejects: Counter[str], *, err: bool) -> None:
         ("customers", len(replay.profiles)),
         ("duplicates", replay.duplicates),
         ("decisions", replay.decisions),
+        *((("erasures", replay.erasures), ("erased", replay.erased)) if replay.erasures else ()),
         *((f"triggers {family}", count) for family, count in sorted(replay.triggers.items())),
         ("rejected", rejects.total()),
         *((f"rejected {code}", count) for code, count in sorted(rejects.items())),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agents.connection import Connection
     from schemas.topics import Topics
 
-What = Literal["triggers", "decisions", "dead-letters", "profiles"]
+What = Literal["triggers", "decisions", "erasures", "dead-letters", "profiles"]
 
 
 @click.command
@@ -33,6 +33,7 @@ What = Literal["triggers", "decisions", "dead-letters", "profiles"]
 @click.option(
     "--decisions", "what", flag_value="decisions", help="Decisions instead: what was held back, and why."
 )
+@click.option("--erasures", "what", flag_value="erasures", help="Proofs that a customer was erased.")
 @click.option(
     "--dead-letters", "what", flag_value="dead-letters", help="Touchpoints that could not be processed."
 )
@@ -51,8 +52,8 @@ def command(
 ) -> None:
     """Follow triggers until Ctrl-C: when, which family, for whom, what, why and how fast.
 
-    The latency in brackets is from the decision to the record. With --json each record is a line: triggers
-    and decisions as they were published, profiles as JSON, dead letters with their headers.
+    The latency in brackets is from the decision to the record. With --json each record is a line: triggers,
+    decisions and erasures as they were published, profiles as JSON, dead letters with their headers.
 
     \b
     Example:
@@ -79,6 +80,8 @@ def _names(topics: Topics, what: What, families: tuple[str, ...]) -> list[str]:
             return [topics.trigger(family) for family in families or FAMILIES]
         case "decisions":
             return [topics.decisions]
+        case "erasures":
+            return [topics.erasures]
         case "dead-letters":
             return [topics.dead_letters]
         case "profiles":
@@ -130,6 +133,15 @@ def _decision(record: Any) -> list[str]:
     return decision_lines(msgspec.json.decode(record.value, type=DecisionEvent))
 
 
+def _erasure(record: Any) -> list[str]:
+    import msgspec
+
+    from agents.display import erasure_line
+    from schemas.erasure import ErasureEvent
+
+    return [erasure_line(msgspec.json.decode(record.value, type=ErasureEvent))]
+
+
 def _dead_letter(record: Any) -> list[str]:
     from agents.display import dead_letter_line
 
@@ -137,9 +149,11 @@ def _dead_letter(record: Any) -> list[str]:
 
 
 def _profile(record: Any) -> list[str]:
-    from agents.display import profile_line
-    from schemas import profile
+    from agents.display import mark_line, profile_line
+    from schemas import mark, profile
 
+    if mark.is_mark(record.key):
+        return [mark_line(mark.digest_in(record.key), mark.decode(record.value))]
     return [profile_line(record.key.decode(), record.value and profile.decode(record.value))]
 
 
@@ -150,8 +164,11 @@ def _published_json(record: Any) -> list[str]:
 def _profile_json(record: Any) -> list[str]:
     import msgspec
 
-    from schemas import profile
+    from schemas import mark, profile
 
+    if mark.is_mark(record.key):
+        erased = mark.decode(record.value).erased
+        return [msgspec.json.encode({"digest": mark.digest_in(record.key), "erased": erased}).decode()]
     if record.value is None:
         return [msgspec.json.encode({"customer": record.key.decode(), "deleted": True}).decode()]
     return [msgspec.json.encode(profile.decode(record.value)).decode()]
@@ -178,12 +195,14 @@ def _text(raw: bytes | None) -> str | None:
 _LINES: dict[What, Callable[[Any], list[str]]] = {
     "triggers": _trigger,
     "decisions": _decision,
+    "erasures": _erasure,
     "dead-letters": _dead_letter,
     "profiles": _profile,
 }
 _JSON: dict[What, Callable[[Any], list[str]]] = {
     "triggers": _published_json,
     "decisions": _published_json,
+    "erasures": _published_json,
     "dead-letters": _dead_letter_json,
     "profiles": _profile_json,
 }

@@ -155,7 +155,7 @@ class RocksStore:
             if (database := self._open.pop(partition, None)) is None:
                 continue
             if interrupted := self._scrubbing.locked():
-                # It may take minutes, and a rebalance does not wait for it: it is done when this is open again.
+                # It may take minutes, and a rebalance does not wait for it: it is done at the next opening.
                 database.cancel_all_background(wait=False)
             with self._scrubbing:
                 try:
@@ -173,10 +173,7 @@ class RocksStore:
         """
         self._database(partition)
         self.drop([partition])
-        try:
-            Rdict.destroy(str(self._path(partition)))
-        except Exception as error:  # rocksdict raises bare Exception
-            raise StateError(f"{self._path(partition)}: can't be deleted: {error}") from error
+        self._remove(partition)
         self.open(partition)
 
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
@@ -211,7 +208,7 @@ class RocksStore:
         everything = CompactOptions()
         # Also files that nothing is merged into: tombstones go nowhere else.
         everything.set_bottommost_level_compaction(BottommostLevelCompaction.force())
-        everything.set_exclusive_manual_compaction(False)  # noqa: FBT003 - RocksDB's own signature
+        everything.set_exclusive_manual_compaction(False)
         with self._scrubbing:
             if (database := self._open.get(partition)) is None:
                 return
@@ -265,9 +262,9 @@ class RocksStore:
     def _remove(self, partition: int) -> None:
         path = self._path(partition)
         try:
-            Rdict.destroy(str(path), self._options())
+            Rdict.destroy(str(path))
         except Exception as error:  # rocksdict raises bare Exception
-            raise StateError(f"{path}: is out of date and can't be removed: {error}") from error
+            raise StateError(f"{path}: can't be deleted: {error}") from error
 
     def _path(self, partition: int) -> Path:
         return self._folder / f"profiles-{partition}"

@@ -15,8 +15,9 @@ from jsonschema import Draft202012Validator
 from agents.cli import main
 from agents.cli.model import DEFAULT_VERSION
 from agents.display import header_values
-from schemas import deadletter, decision, profile, trigger
+from schemas import deadletter, decision, erasure, mark, profile, trigger
 from schemas.contracts import json_schemas
+from schemas.errors import StateError
 from schemas.profile import Booking, Consent, Issue, Key, Kind, Moment, Profile, Timer
 from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
 from stream.churn import models
@@ -72,6 +73,8 @@ PROFILE = Profile(
 FULL = msgspec.structs.replace(
     PROFILE,
     aliases=("a-1", "a-2"),
+    ahead=MARCH + 7,
+    erased=MARCH - 86_400_001,
     moved_to="mina2",
     timers=(Timer(MARCH + 1_800_000, "recovery-offer:make-it-right", "i-1", "e-3"),),
 )
@@ -171,6 +174,28 @@ def test_a_profile_is_as_described() -> None:
     assert errors("profile", json.loads(msgspec.json.encode(profile.new_profile("ann")))) == []
 
 
+def test_an_erasure_is_as_described() -> None:
+    """The proof of one of whom much was known, and that of one who was not known, hold to the schema."""
+    request = Touchpoint("e-1", "/privacy", "privacy.erase", "mina", MARCH)
+
+    for known in (FULL, None):
+        proof = load_engine().step(known, request, MARCH).erasure
+        assert proof is not None
+        assert errors("erasure", json.loads(erasure.encode(proof))) == []
+
+
+def test_a_mark_is_written_and_read_as_ever() -> None:
+    """The bytes by which state knows who was erased, for as long as there is any state."""
+    blank = Profile(version=1, customer="mina", erased=MARCH, applied={0: 17})
+    stored = bytes.fromhex("83a776657273696f6e01a6657261736564cf0000019cebae61c0a76170706c696564810011")
+
+    assert mark.encode(blank) == stored
+    assert mark.profile_of(mark.decode(stored), "mina") == blank
+    assert mark.key_of("mina") == b"\xff" + erasure.digest_of("mina").encode()
+    with pytest.raises(StateError, match="version 2"):
+        mark.decode(msgspec.msgpack.encode({"version": 2, "erased": 1}))
+
+
 def test_the_shipped_playbook_is_as_described() -> None:
     """The hotel's playbook holds to the schema that editors complete from; a misspelt field does not."""
     playbook = msgspec.yaml.decode(DEFAULT_PLAYBOOK.read_bytes())
@@ -196,7 +221,7 @@ def test_a_dead_letter_is_as_described() -> None:
 
 def test_schemas_say_what_fields_mean() -> None:
     """Every field of a published record has a description, taken from the type's docstring."""
-    for name in ("trigger", "decision", "profile"):
+    for name in ("trigger", "decision", "erasure", "profile"):
         fields = json_schemas()[name]["properties"]
         assert [field for field, about in fields.items() if not about.get("description")] == []
 
@@ -233,7 +258,9 @@ def test_profile_v1_is_written_and_read_as_ever() -> None:
     assert profile.encode(PROFILE) == golden
 
 
-@pytest.mark.parametrize("name", ["touchpoint", "trigger", "decision", "profile", "playbook", "dead-letter"])
+@pytest.mark.parametrize(
+    "name", ["touchpoint", "trigger", "decision", "erasure", "profile", "playbook", "dead-letter"]
+)
 def test_each_contract_has_a_file(name: str) -> None:
     """The schemas ship with the program."""
     schema = json.loads((ROOT / "schemas" / "json" / f"{name}.schema.json").read_bytes())

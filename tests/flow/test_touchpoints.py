@@ -22,6 +22,7 @@ from agents.partitioner import partition_of
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
 from agents.touchpoints import MAX_HEADER_BYTES, TouchpointProcessor, Work
+from schemas import mark
 from schemas import profile as codec
 from schemas.errors import StateError
 from schemas.profile import Profile
@@ -389,7 +390,14 @@ def test_labels_are_those_of_the_catalogue_and_one_more(bench: Bench) -> None:
 CUSTOMERS = [name for name in (f"c{n}" for n in range(40)) if partition_of(name.encode(), PARTITIONS) == ANN][
     :3
 ]
-KINDS = ["complaint.opened", "complaint.closed", "order.placed", "page.viewed", "guest.arrived"]
+KINDS = [
+    "complaint.opened",
+    "complaint.closed",
+    "order.placed",
+    "page.viewed",
+    "guest.arrived",
+    "privacy.erase",
+]
 LINES = st.lists(
     st.one_of(
         st.builds(
@@ -416,15 +424,18 @@ def reads(lines: Sequence[tuple[bytes | None, bytes]]) -> list[Read]:
 
 
 def state(bench: Bench) -> dict[bytes, bytes]:
-    """Every stored profile, without the offsets it was read at."""
-    return {key: profile_line(codec.decode(value)) for key, value in bench.store.items(ANN)}
+    """Every stored profile, without the offsets it was read at, and until when who was erased."""
+    profiles = {key: profile_line(codec.decode(value)) for key, value in bench.store.items(ANN)}
+    marks = {key: bench.store.get(ANN, key) for key in map(mark.key_of, CUSTOMERS)}
+    return profiles | {key: b"%d" % mark.decode(value).erased for key, value in marks.items() if value}
 
 
 def outputs(bench: Bench) -> dict[tuple[str, str], set[bytes]]:
     """Triggers and decisions by topic and id, with each form in which they were published."""
     found: dict[tuple[str, str], set[bytes]] = {}
+    published = (*TOPICS.triggers, TOPICS.decisions, TOPICS.erasures)
     for record in bench.delivery.records:
-        if record.topic in (*TOPICS.triggers, TOPICS.decisions) and record.value is not None:
+        if record.topic in published and record.value is not None:
             id_ = msgspec.json.decode(record.value)["id"]
             found.setdefault((record.topic, id_), set()).add(record.value)
     return found
