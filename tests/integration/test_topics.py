@@ -111,7 +111,7 @@ def test_an_expected_number_of_partitions_is_held(kafka: str, topics: Topics) ->
 @pytest.mark.parametrize("policy", ["delete", "compact,delete"])
 def test_profiles_that_could_expire_are_an_error(kafka: str, policy: str) -> None:
     """Profiles must be compacted and nothing else, or customers are forgotten after a week."""
-    config = {"cleanup.policy": policy, "min.cleanable.dirty.ratio": "0.1", "segment.ms": str(DAY_MS)}
+    config = next(spec.config for spec in Topics().specs if spec.compacted) | {"cleanup.policy": policy}
 
     findings = with_one_different(kafka, "{prefix}.profiles.v1", 4, config)
 
