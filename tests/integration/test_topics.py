@@ -137,7 +137,8 @@ def test_another_retention_is_a_warning(kafka: str) -> None:
 
 def test_late_compaction_is_a_warning(kafka: str) -> None:
     """Profiles on the broker's default of half dirty recover slowly, which is worth a word."""
-    config = {"cleanup.policy": "compact", "segment.ms": str(DAY_MS)}
+    config = next(spec.config for spec in Topics().specs if spec.compacted)
+    del config["min.cleanable.dirty.ratio"]
 
     findings = with_one_different(kafka, "{prefix}.profiles.v1", 4, config)
 

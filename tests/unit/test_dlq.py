@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from agents.cli import dlq, main
+from agents.cli import main
+from agents.cli.dlq.page import SHOWN, _page
 from agents.dead_letters import Address, Letter, died_again, refusal
 from schemas.deadletter import Origin, Reason, attempts_of, headers_again, headers_of, origin_of
 from schemas.topics import Topics
@@ -29,7 +30,7 @@ def letter(
 
 def page(shown: Letter) -> list[str]:
     """A letter as `dangol dlq show` prints it."""
-    return list(dlq._page(shown))
+    return list(_page(shown))
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, ORIGIN._replace(timestamp=-1), ORIGIN._replace(group="Büro")])
@@ -201,7 +202,7 @@ def test_a_value_that_is_no_text_is_shown_in_hex() -> None:
     """Sixteen bytes a line, with what can be read of them; no more than `SHOWN` bytes."""
     assert page(letter(value=b"\xff{}"))[-1] == f"00000000  {'ff 7b 7d':<48} .{{}}"
 
-    long = page(letter(value=b"\xff" * (dlq.SHOWN + 7)))
+    long = page(letter(value=b"\xff" * (SHOWN + 7)))
 
     assert long[-2].startswith("00000ff0  ff ff ")
     assert long[-1] == "\x1b[2m... and 7 more bytes; --raw writes all\x1b[0m"
@@ -209,9 +210,9 @@ def test_a_value_that_is_no_text_is_shown_in_hex() -> None:
 
 def test_a_long_text_is_cut() -> None:
     """What is left out is told in bytes, also where a character has two."""
-    shown = page(letter(value=("é" * (dlq.SHOWN + 3)).encode()))
+    shown = page(letter(value=("é" * (SHOWN + 3)).encode()))
 
-    assert shown[-2:] == ["é" * dlq.SHOWN, "\x1b[2m... and 6 more bytes; --raw writes all\x1b[0m"]
+    assert shown[-2:] == ["é" * SHOWN, "\x1b[2m... and 6 more bytes; --raw writes all\x1b[0m"]
 
 
 @pytest.mark.parametrize("wrong", ["3", "3:", ":17", "a:b", "3@17", "3:17:1", "1" * 10 + ":1", "٣:٣"])

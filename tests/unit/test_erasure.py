@@ -43,6 +43,7 @@ def test_nothing_is_left_but_until_when() -> None:
         "bookings": 1,
         "consents": 1,
         "fired": 2,
+        "timers": 1,
     }
 
 
