@@ -33,7 +33,7 @@ def changelog(bench: Bench) -> list[tuple[bytes | None, Any]]:
     """What was written to the changelog: keys with profiles, tombstones and marks."""
     return [
         (record.key, record.value and msgspec.msgpack.decode(record.value, strict=False))
-        for record in bench.outbox.records
+        for record in bench.delivery.records
         if record.topic == TOPICS.profiles
     ]
 
@@ -41,7 +41,7 @@ def changelog(bench: Bench) -> list[tuple[bytes | None, Any]]:
 def recovered(bench: Bench) -> Bench:
     """A worker that begins with nothing but the changelog of another one."""
     after = Bench()
-    for record in bench.outbox.records:
+    for record in bench.delivery.records:
         if record.topic == TOPICS.profiles:
             assert record.key is not None
             after.store.write(ANN, {record.key: record.value}, 0)
@@ -52,10 +52,10 @@ def test_the_proof_is_published_before_the_profile_goes() -> None:
     """Then the changelog: a tombstone under the id and a mark under its digest."""
     bench = Bench()
     bench.process(lived(0, "1"))
-    bench.outbox.records.clear()
+    bench.delivery.records.clear()
     bench.process(erase(1))
 
-    assert [(r.topic, r.partition, r.key) for r in bench.outbox.records] == [
+    assert [(r.topic, r.partition, r.key) for r in bench.delivery.records] == [
         ("cx.erasures.v1", ANN, digest_of("ann").encode()),
         ("cx.profiles.v1", ANN, b"ann"),
         ("cx.profiles.v1", ANN, mark.key_of("ann")),
@@ -71,7 +71,7 @@ def test_nothing_of_the_customer_is_left() -> None:
     bench = Bench()
     bench.process(lived(0, "1"))
     bench.process(erase(1))
-    (proof,) = [r.value for r in bench.outbox.records if r.topic == TOPICS.erasures]
+    (proof,) = [r.value for r in bench.delivery.records if r.topic == TOPICS.erasures]
     left = b"".join(key + value for key, value in bench.store._partitions[ANN].items()) + (proof or b"")
 
     assert bench.store.get(ANN, b"ann") is None
@@ -134,7 +134,7 @@ def test_who_came_back_may_go_again() -> None:
 
     assert bench.store.get(ANN, b"ann") is None
     assert mark.decode(bench.store.get(ANN, mark.key_of("ann")) or b"").erased == NOON + 2
-    assert len({r.value for r in bench.outbox.records if r.topic == TOPICS.erasures}) == 2
+    assert len({r.value for r in bench.delivery.records if r.topic == TOPICS.erasures}) == 2
 
 
 def test_every_compacted_topic_gets_a_tombstone() -> None:
@@ -153,7 +153,7 @@ def test_every_compacted_topic_gets_a_tombstone() -> None:
     bench.processor = TouchpointProcessor(
         engine(),
         bench.profiles,
-        bench.outbox,
+        bench.delivery,
         More(),
         "dangol",
         "record",
@@ -161,7 +161,7 @@ def test_every_compacted_topic_gets_a_tombstone() -> None:
         bench.processor._metrics,
     )
     bench.process(lived(0, "1"), erase(1))
-    tombstones = [(r.topic, r.partition, r.key) for r in bench.outbox.records if r.value is None]
+    tombstones = [(r.topic, r.partition, r.key) for r in bench.delivery.records if r.value is None]
 
     assert tombstones == [("cx.service-context.v1", ANN, b"ann"), ("cx.profiles.v1", ANN, b"ann")]
 
@@ -172,7 +172,7 @@ def test_requests_for_other_ids_go_where_these_are() -> None:
     known = Profile(version=1, customer="ann", touchpoints=1, aliases=("card-1",))
     bench.profiles.commit(ANN, {"ann": known}, {b"ann": msgspec.msgpack.encode(known)}, 0)
     bench.process(erase(1))
-    (request,) = [r for r in bench.outbox.records if r.topic == TOPICS.touchpoints]
+    (request,) = [r for r in bench.delivery.records if r.topic == TOPICS.touchpoints]
 
     assert request.key == b"card-1"
     assert 0 <= request.partition < PARTITIONS
