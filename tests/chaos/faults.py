@@ -226,13 +226,16 @@ class Zombie(Pause):
 
 
 class WiredZombie(Zombie):
-    """A zombie with writes on the wire: they arrive when it goes on, before it learns anything new."""
+    """A zombie with writes on the wire: they arrive when it goes on, before it learns anything new.
+
+    What it sends is held first, while it still gets touchpoints; so it always has something under way.
+    """
 
     name = "zombie with writes on the wire"
 
     def begin(self, scene: Scene) -> None:
         """Hold what it sends, and a moment later stop its process."""
-        scene.proxies[self.number].stall()
+        scene.proxies[self.number].stall(answers=False)
         time.sleep(ON_THE_WIRE_SECONDS)
         super().begin(scene)
 
@@ -307,9 +310,13 @@ class Stall(Fault):
     name = "connection stalled"
     lasts = (0.5, SESSION_SECONDS * 2)
 
+    def __init__(self, random: Random, number: int) -> None:
+        super().__init__(random, number)
+        self._answers = random.random() < 0.5
+
     def begin(self, scene: Scene) -> None:
-        """Hold everything."""
-        scene.proxies[self.number].stall()
+        """Hold everything, or what the worker says alone."""
+        scene.proxies[self.number].stall(answers=self._answers)
 
     def end(self, scene: Scene) -> None:
         """Deliver what was held."""

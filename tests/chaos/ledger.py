@@ -39,6 +39,9 @@ IDLE_MS = 200
 Place = tuple[int, int]
 """Partition and offset of a touchpoint."""
 
+Output = tuple[str, bytes]
+"""Id and bytes of a trigger or a decision."""
+
 
 class Expected:
     """What must become of touchpoint records.
@@ -51,8 +54,9 @@ class Expected:
 
     Attributes:
         profiles: the last profile of each customer, without where it was read.
-        triggers: the bytes of each trigger, by id.
-        decisions: the bytes of each decision, by id.
+        triggers: the id and the bytes of each trigger.
+        decisions: the id and the bytes of each decision. A broken producer may use an id again for another
+            touchpoint, so that one id has two of them.
         rejected: the code of each dead letter, by where its record stands.
         rekeyed: records that had to be published once more under the right key, by what they are.
         copies: records that were, by what they are.
@@ -74,8 +78,8 @@ class Expected:
         self._clock = clock
         self._profiles: dict[str, Profile] = {}
         self._partitions = partitions
-        self.triggers: dict[str, bytes] = {}
-        self.decisions: dict[str, bytes] = {}
+        self.triggers: Counter[Output] = Counter()
+        self.decisions: Counter[Output] = Counter()
         self.rejected: dict[Place, str] = {}
         self.rekeyed: Counter[tuple[int, bytes]] = Counter()
         self.copies: Counter[tuple[int, bytes]] = Counter()
@@ -129,9 +133,9 @@ class Expected:
                 (partition_of(key, self._partitions), touchpoint.encode(forward.touchpoint))
             )
         for fired in outcome.triggers:
-            self.triggers[fired.id] = trigger.encode(fired)
-        for decided in outcome.decisions:
-            self.decisions[decided.id] = decision.encode(decided)
+            self.triggers[fired.id, trigger.encode(fired)] += 1
+        if outcome.decision is not None:
+            self.decisions[outcome.decision.id, decision.encode(outcome.decision)] += 1
 
 
 class Found:
@@ -202,13 +206,17 @@ class Comparison:
         self.lost += len(unsent)
         self.differing += [f"not published under its other key: {value[:200]!r}" for _, value in unsent]
         outputs = [*found.triggers, *found.decisions]
-        standing_ids = {_identity(record) for record in outputs}
-        wanted_ids = {*expected.triggers.items(), *expected.decisions.items()}
-        self.missing = sorted(id_ for id_, _ in wanted_ids - standing_ids)
+        wanted_outputs = expected.triggers + expected.decisions
+        self.missing = sorted(id_ for id_, _ in wanted_outputs - Counter(map(_output, outputs)))
         self.unexpected = [
-            _told(record, expected) for record in outputs if _identity(record) not in wanted_ids
+            _told(record, wanted_outputs) for record in outputs if _output(record) not in wanted_outputs
         ]
-        self.repeated = len(found.triggers) - len({_identity(record) for record in found.triggers})
+        delivered = Counter(map(_output, found.triggers))
+        self.repeated = sum(
+            max(count - expected.triggers[output], 0)
+            for output, count in delivered.items()
+            if output in expected.triggers
+        )
         letters = {_letter(record) for record in found.letters}
         self.letters_missing = sorted(set(expected.rejected.items()) - letters)
         self.letters_unexpected = sorted(letters - set(expected.rejected.items()))
@@ -287,15 +295,15 @@ async def _read(bootstrap: str, names: Iterable[str]) -> list[Any]:
         await consumer.stop()
 
 
-def _identity(record: Any) -> tuple[str, bytes]:
+def _output(record: Any) -> Output:
     return msgspec.json.decode(record.value)["id"], record.value
 
 
-def _told(record: Any, expected: Expected) -> str:
-    id_, value = _identity(record)
-    right = expected.triggers.get(id_, expected.decisions.get(id_))
+def _told(record: Any, wanted: Iterable[Output]) -> str:
+    id_, value = _output(record)
+    right = [each for known, each in wanted if known == id_]
     place = f"{record.topic} {record.partition}@{record.offset}, at {record.timestamp}"
-    return f"{place}: {value!r} instead of {right!r}"
+    return f"{place}: {value!r} instead of {right}"
 
 
 def _letter(record: Any) -> tuple[Place, str]:

@@ -36,6 +36,7 @@ class Proxy:
         self._listening = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"proxy-{self.port}", daemon=True)
         self._flows = asyncio.Event()
+        self._answers_flow = asyncio.Event()
         self._is_cut = False
         self._rate = UNLIMITED
         self._delay = 0.0
@@ -69,9 +70,9 @@ class Proxy:
         """End all connections, what is on its way is lost, and refuse new ones."""
         self._call(self._cut())
 
-    def stall(self) -> None:
-        """Let nothing through, and tell nobody."""
-        self._call(self._stall())
+    def stall(self, *, answers: bool = True) -> None:
+        """Let nothing through, and tell nobody; or let what the broker says through, and nothing else."""
+        self._call(self._stall(answers))
 
     def slow(self, bytes_a_second: float) -> None:
         """Let no more than this through on each connection and way."""
@@ -93,6 +94,7 @@ class Proxy:
 
     async def _listen(self) -> None:
         self._flows.set()
+        self._answers_flow.set()
         self._server = await asyncio.start_server(self._serve, HOST, self.port)
 
     async def _shut(self) -> None:
@@ -100,6 +102,7 @@ class Proxy:
             self._server.close()
         await self._cut()
         self._flows.set()
+        self._answers_flow.set()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
@@ -110,13 +113,16 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
-    async def _stall(self) -> None:
+    async def _stall(self, answers: bool) -> None:
         self._flows.clear()
+        if answers:
+            self._answers_flow.clear()
 
     async def _mend(self) -> None:
         self._is_cut = False
         self._rate = UNLIMITED
         self._flows.set()
+        self._answers_flow.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -127,7 +133,9 @@ class Proxy:
                 return
             back, onward = await asyncio.open_connection(HOST, self._target)
             self._writers.add(onward)
-            await asyncio.gather(self._pass(reader, onward), self._pass(back, writer))
+            await asyncio.gather(
+                self._pass(reader, onward, self._flows), self._pass(back, writer, self._answers_flow)
+            )
         except (OSError, asyncio.CancelledError):
             pass  # One of the two has gone, or all of it ends: then so does the connection.
         finally:
@@ -136,13 +144,15 @@ class Proxy:
                     self._writers.discard(end)
                     end.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
+    ) -> None:
         while data := await reader.read(CHUNK):
             if self._delay:
                 await asyncio.sleep(self._delay)
             if self._rate:
                 await asyncio.sleep(len(data) / self._rate)
-            await self._flows.wait()
+            await flows.wait()
             writer.write(data)
             await writer.drain()
         with suppress(OSError, RuntimeError):

@@ -18,6 +18,9 @@ from tests.cluster import Sent
 PACK = 50
 """Records sent at a time: a producer with a linger of some milliseconds."""
 
+BATCH_BYTES = 512 * 1024
+"""Largest Kafka batch: any record of a workload fits."""
+
 ANSWER_SECONDS = 15.0
 """How long a pack may take; then it is sent once more by a new producer, and may stand there twice."""
 
@@ -101,7 +104,11 @@ class Publisher:
 
     async def _connected(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True, max_request_size=4 << 20
+            bootstrap_servers=self._bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=4 * BATCH_BYTES,
         )
         try:
             await producer.start()
@@ -111,19 +118,27 @@ class Publisher:
         return producer
 
     async def _send(self, producer: AIOKafkaProducer, pack: Sequence[Sent]) -> None:
-        sent: list[Any] = []
-        for number, (key, value, headers) in enumerate(pack):
-            partition = number % self._partitions if key is None else partition_of(key, self._partitions)
-            future = await producer.send(self._topic, value, key=key, partition=partition, headers=headers)
-            # What a try is given up for is told once, not by each record.
+        batches: dict[int, Any] = {}
+        sent: list[asyncio.Future[Any]] = []
+
+        async def hand_over(partition: int) -> None:
+            future = await producer.send_batch(batches.pop(partition), self._topic, partition=partition)
+            # Also when the try is given up, or asyncio complains that nobody asked.
             future.add_done_callback(_hear)
             sent.append(future)
-        outcomes = await asyncio.gather(*sent, return_exceptions=True)
-        for failure in (outcome for outcome in outcomes if isinstance(outcome, BaseException)):
-            raise failure
+
+        for number, (key, value, headers) in enumerate(pack):
+            partition = number % self._partitions if key is None else partition_of(key, self._partitions)
+            while True:
+                batch = batches.setdefault(partition, producer.create_batch())
+                if batch.append(key=key, value=value, timestamp=None, headers=headers) is not None:
+                    break
+                await hand_over(partition)
+        for partition in list(batches):
+            await hand_over(partition)
+        await asyncio.gather(*sent)
 
 
 def _hear(future: asyncio.Future[Any]) -> None:
-    """Take note of what became of a record that nobody waits for any more."""
     if not future.cancelled():
         future.exception()

@@ -39,6 +39,10 @@ SETTLE_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
 """How long publishing may take beyond its pace, with the broker gone again and again."""
 
+DELAYS = (0.0, 0.003, 0.01, 0.03)
+"""Seconds that a worker's bytes take on their way: the longer, the more of its runs are under way when
+something breaks."""
+
 LOOK_SECONDS = 1.0
 """How often one looks whether something has happened that is waited for."""
 
@@ -182,7 +186,7 @@ class Round:
         self._random = random = Random(f"{seed}/{number}")
         self._workload = Workload(random.randrange(1 << 30), count)
         self._plan = plan
-        self._delays = [random.choice((0.0, 0.002, 0.01)) for _ in stage.proxies]
+        self._delays = [random.choice(DELAYS) for _ in stage.proxies]
         store = plan.store if plan else random.choice(("memory", "rocksdict"))
         batch = plan.batch if plan else random.choice((20, 100, 500))
         self.result = Result(number, seed, mode, store, batch, len(self._workload.records))
@@ -212,10 +216,11 @@ class Round:
             _perform(scene, timeline)
             publisher.join(PUBLISH_SECONDS)
             if not self._settled(scene):
-                scene.oddities.append(f"not at the end after {SETTLE_SECONDS:.0f} s: {self._lag()}")
+                ready = [worker.is_ready() for worker in scene.workers]
+                scene.oddities.append(
+                    f"not at the end after {SETTLE_SECONDS:.0f} s: ready {ready}, behind {self._lag()}"
+                )
             for number, worker in enumerate(scene.workers):
-                if not worker.is_ready():
-                    scene.oddities.append(f"worker {number} is not ready in the end")
                 scene.stop(worker, f"worker {number}")
             self._compare()
         finally:
