@@ -134,8 +134,8 @@ class Expected:
             )
         for fired in outcome.triggers:
             self.triggers[fired.id, trigger.encode(fired)] += 1
-        if outcome.decision is not None:
-            self.decisions[outcome.decision.id, decision.encode(outcome.decision)] += 1
+        for decided in outcome.decisions:
+            self.decisions[decided.id, decision.encode(decided)] += 1
 
 
 class Found:

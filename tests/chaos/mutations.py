@@ -217,9 +217,17 @@ ALL: tuple[tuple[str, Mutation], ...] = (
 RARE = {"deep": 0.1, "huge": 0.1, "heavy headers": 0.1}
 """How often these come compared with others: they are as large as a hundred usual records."""
 
+TIMELESS = (
+    *("truncated", "deep", "huge", "wrong charset", "compressed", "noise"),
+    *("tombstone", "no key", "wrong key", "heavy headers", "longest names"),
+)
+"""Those that leave no touchpoint with another time. By the event clock a time far ahead brings everyone's
+timers due, and what they find then hangs on which partition's touchpoints were faster."""
+
 _WEIGHTS = [RARE.get(name, 1.0) for name, _ in ALL]
+_TIMELESS = [weight * (name in TIMELESS) for weight, (name, _) in zip(_WEIGHTS, ALL, strict=True)]
 
 
-def change(record: Sent, random: Random) -> Sent:
-    """Another record of this one, by a mutation of chance."""
-    return random.choices(ALL, _WEIGHTS)[0][1](record, random)
+def change(record: Sent, random: Random, *, timeless: bool = False) -> Sent:
+    """Another record of this one, by a mutation of chance; one of `TIMELESS` if that is asked for."""
+    return random.choices(ALL, _TIMELESS if timeless else _WEIGHTS)[0][1](record, random)

@@ -64,12 +64,13 @@ class Workload:
             spoilt.append(record)
             chance = random.random()
             if chance < SPOILT["corrupt"]:
-                spoilt.append(mutations.change(record, random))
+                spoilt.append(mutations.change(record, random, timeless=True))
                 self.faults["corrupt input"] += 1
             elif chance < SPOILT["corrupt"] + SPOILT["duplicate"]:
                 spoilt.append(random.choice(spoilt[-1000:]))
                 self.faults["repeated input"] += 1
-        for start in range(0, len(spoilt), 10 * SHUFFLED):
+        # In the second half alone: there it is a matter of minutes, in the imported history of weeks.
+        for start in range(len(spoilt) // 2, len(spoilt), 5 * SHUFFLED):
             part = spoilt[start : start + SHUFFLED]
             random.shuffle(part)
             spoilt[start : start + SHUFFLED] = part
