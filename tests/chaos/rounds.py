@@ -69,6 +69,7 @@ class Result:
         broken: how often what broke, of workers, network, disks and broker.
         spoilt: what was done to the touchpoints, and how often.
         seconds: how long it took.
+        settled: seconds from the last fault and the last touchpoint until all was done.
         records: records on the touchpoint topic in the end.
         comparison: what came out against what should have; None where it did not end.
         dead_letters: bad records.
@@ -88,6 +89,7 @@ class Result:
     broken: Counter[str] = field(default_factory=Counter)
     spoilt: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    settled: float = 0.0
     records: int = 0
     comparison: Comparison | None = None
     dead_letters: int = 0
@@ -215,7 +217,10 @@ class Round:
             ).start()
             _perform(scene, timeline)
             publisher.join(PUBLISH_SECONDS)
-            if not self._settled(scene):
+            quiet = time.monotonic()
+            settled = self._settled(scene)
+            result.settled = time.monotonic() - quiet
+            if not settled:
                 ready = [worker.is_ready() for worker in scene.workers]
                 scene.oddities.append(
                     f"not at the end after {SETTLE_SECONDS:.0f} s: ready {ready}, behind {self._lag()}"

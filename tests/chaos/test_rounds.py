@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests.chaos import report
-from tests.chaos.rounds import MODES, Result, Round, Stage
+from tests.chaos.faults import BROKER, BrokerKill, Cut, Fault, Kill
+from tests.chaos.rounds import MODES, Plan, Result, Round, Stage
 
-SHORT = (6_000, 9.0)
+SHORT = (6_000, 8.0)
 LONG = (20_000, 20.0)
 """Touchpoints of a round, and the seconds over which they are published."""
 
@@ -25,14 +27,15 @@ SHOWN = 5
 """Failed rounds that the message tells of; the table tells of all."""
 
 
-@pytest.mark.chaos
-@pytest.mark.parametrize("number", [0, 3])
-def test_a_few_faults(stage: Stage, number: int) -> None:
-    """A kill, a zombie and what else the seed brings: nothing lost, nothing twice, nothing missing."""
-    result = Round(stage, number, 1, MODES[number % len(MODES)], *SHORT).play()
+def test_a_few_faults(stage: Stage) -> None:
+    """A worker killed, the other one cut off, the broker killed: nothing lost, twice or missing."""
+    random = Random(1)
+    timeline: list[tuple[float, Fault]] = [(1.0, Kill(random, 0)), (2.0, Cut(random, 1))]
+    timeline.append((5.0, BrokerKill(random, BROKER)))
+    result = Round(stage, 0, 1, MODES[0], *SHORT, Plan(timeline)).play()
 
     assert result.holds, str(result)
-    assert result.broken.total() >= 3
+    assert result.broken == {"worker kill -9": 1, "connection cut": 1, "broker kill -9": 1}
 
 
 @pytest.mark.chaos

@@ -16,6 +16,9 @@ from tests.chaos.rounds import MODES, WORKERS, Plan, Round, Stage
 EVERY = 22.0
 """Seconds from one to the next: to be away, to come back, and to be in the middle of it again."""
 
+RATE = 500
+"""Touchpoints a second: about half of what two workers do of runs as short as these."""
+
 
 def play(stage: Stage, kind: type[Fault], mode: str, times: int) -> None:
     """Stop one worker after the other in mid-run; all has to be as if nobody had been away."""
@@ -24,16 +27,14 @@ def play(stage: Stage, kind: type[Fault], mode: str, times: int) -> None:
         (2.0 + number * EVERY + random.random(), kind(random, number % WORKERS)) for number in range(times)
     ]
     seconds = timeline[-1][0] + timeline[-1][1].seconds + 2.0
-    result = Round(stage, 0, 1, mode, int(seconds * 600), seconds, Plan(timeline)).play()
+    result = Round(stage, 0, 1, mode, int(seconds * RATE), seconds, Plan(timeline)).play()
 
     assert result.holds, str(result)
 
 
-@pytest.mark.chaos
-@pytest.mark.parametrize("kind", [Zombie, WiredZombie])
-def test_nothing_of_a_zombie_survives(stage: Stage, kind: type[Fault]) -> None:
-    """Once, in the mode that promises more: the last record of each profile is the replay's."""
-    play(stage, kind, MODES[-1], 1)
+def test_nothing_of_a_zombie_survives(stage: Stage) -> None:
+    """Once, with writes on the wire: the last record of each profile is the replay's."""
+    play(stage, WiredZombie, MODES[-1], 1)
 
 
 @pytest.mark.chaos
