@@ -119,6 +119,12 @@ def refusal(letter: Letter, *, force: bool = False) -> tuple[str, str] | None:
     """
     if letter.reason is None:
         return UNKNOWN, "it does not carry the headers of a dead letter"
+    if letter.reason.stage == deadletter.STATE:
+        return "no-touchpoint", "it is a stored profile that could not be read"
+    return _beyond_limits(letter, force=force)
+
+
+def _beyond_limits(letter: Letter, *, force: bool) -> tuple[str, str] | None:
     told = {name for name, _ in letter.headers}
     if told.intersection(deadletter.SHORTENED):
         return "shortened", "part of it was cut when it was put here, as it was too large"

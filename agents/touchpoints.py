@@ -21,7 +21,7 @@ from agents.batches import Abandoned, Record
 from agents.delivery import Delivery
 from agents.metrics import Metrics, count_all
 from agents.settings import Clock
-from agents.tables.profiles import Profiles
+from agents.tables.profiles import Profiles, Undecodable
 from schemas import cloudevents, deadletter, decision, erasure, mark, profile, touchpoint, trigger
 from schemas.deadletter import Origin
 from schemas.erasure import Erasure
@@ -201,7 +201,7 @@ class TouchpointProcessor:
                 stage = "step"
                 before = profiles.get(customer)
                 if before is None:
-                    before = self._profiles.get(partition, customer)
+                    before = self._stored(record, customer, work)
                 if self._is_misplaced(record, customer, before, partition):
                     self._forward(record, customer, work)
                     continue
@@ -265,6 +265,38 @@ class TouchpointProcessor:
         work.records.append(
             Record(self._topics.touchpoints, self._partition_of(key), key, record.value, headers)
         )
+
+    def _stored(self, record: Any, customer: str, work: Work) -> Profile | None:
+        """A customer's profile; None for one who is new.
+
+        One that can't be read becomes a dead letter, and the customer starts anew: a customer without
+        history is better than a dead worker, and the history is still there.
+        """
+        partition = work.partition
+        try:
+            return self._profiles.get(partition, customer)
+        except Undecodable as error:
+            log.error("a stored profile can't be read", partition=partition, reason=error.reason)  # noqa: TRY400
+            origin = Origin(
+                self._topics.profiles,
+                partition,
+                self._profiles.store.offset(partition) or 0,
+                record.timestamp,
+                self._group,
+            )
+            headers = deadletter.headers_of([], origin, "state-undecodable", error.reason, deadletter.STATE)
+            work.rejected["state-undecodable",] += 1
+            work.records.append(
+                Record(
+                    self._topics.dead_letters,
+                    partition,
+                    customer.encode(),
+                    error.stored,
+                    headers,
+                    original=0,
+                )
+            )
+            return error.instead
 
     def _dead_letter(self, record: Any, work: Work, code: str, message: str, stage: str) -> None:
         work.rejected[code,] += 1

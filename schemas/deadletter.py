@@ -23,6 +23,9 @@ ATTEMPTS = "cx-attempts"
 SHORTENED = ("cx-original-bytes", "cx-original-headers")
 """Headers of a letter whose value or headers were cut, as the topic took no record so large."""
 
+STATE = "state"
+"""Stage of a letter that is no touchpoint but a stored profile that could not be read."""
+
 _TOLD = ("kafka_dlt-", "cx-error-", "cx-original-")
 """How the names of the headers begin that tell of one death; they must not outlive it."""
 
@@ -55,7 +58,7 @@ class Reason(NamedTuple):
         origin: where it was read.
         code: stable, machine-readable reason, such as `json-invalid`.
         message: one line without personal data.
-        stage: `decode` or `step`.
+        stage: `decode`, `step` or `state`.
     """
 
     origin: Origin
@@ -76,7 +79,7 @@ def headers_of(
         origin: where it was read.
         code: stable reason, such as `json-invalid`.
         message: one line without personal data.
-        stage: `decode` or `step`.
+        stage: `decode`, `step` or `state`.
     """
     return [
         *without_reason(original),

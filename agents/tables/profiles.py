@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import islice
 
 import msgspec
-import structlog
 
 from agents.metrics import Metrics
 from agents.tables.store import ProfileStore
@@ -18,7 +17,21 @@ from schemas.profile import Profile
 MAX_DECODED = 5_000
 """Decoded profiles kept of each partition: some 10 MB, and the customers of a busy hour."""
 
-log = structlog.get_logger("dangol.profiles")
+
+class Undecodable(Exception):  # noqa: N818 - what is wrong is what was stored
+    """A stored profile can't be read.
+
+    Attributes:
+        stored: its bytes.
+        reason: what is wrong with them, without what stands in them.
+        instead: the profile to begin anew with; None for that of a new customer.
+    """
+
+    def __init__(self, stored: bytes, reason: str, instead: Profile | None) -> None:
+        super().__init__(reason)
+        self.stored = stored
+        self.reason = reason
+        self.instead = instead
 
 
 class Profiles:
@@ -37,24 +50,24 @@ class Profiles:
     def get(self, partition: int, customer: str) -> Profile | None:
         """A customer's profile; None for one who is new, a blank one for one who was erased.
 
-        A stored profile that can't be read is counted and starts anew: the changelog keeps the
-        old bytes until compaction, and a customer without history is better than a dead worker.
-
         Raises:
+            Undecodable: it can't be read; counted, and the caller keeps the bytes before it starts anew.
             StateError: a newer program wrote it; going on would destroy what only that one can read. Or
                 it is the mark of an erasure, and can't be read.
         """
         if (profile := self._decoded.get(partition, {}).get(customer)) is not None:
             return profile
         stored = self.store.get(partition, customer.encode())
-        if stored is not None:
-            try:
-                return codec.decode(stored)
-            except msgspec.DecodeError as error:
-                self._metrics.undecodable.inc()
-                log.error(  # noqa: TRY400 - the traceback would show nothing but this line
-                    "a stored profile can't be read", partition=partition, reason=str(error)
-                )
+        if stored is None:
+            return self._erased(partition, customer)
+        try:
+            return codec.decode(stored)
+        except msgspec.DecodeError as error:
+            self._metrics.undecodable.inc()
+            raise Undecodable(stored, str(error), self._erased(partition, customer)) from None
+
+    def _erased(self, partition: int, customer: str) -> Profile | None:
+        """The blank profile of a customer who was erased; None for any other."""
         marked = self.store.get(partition, mark.key_of(customer))
         if marked is None:
             return None

@@ -24,6 +24,7 @@ from agents.tables.profiles import Profiles
 from agents.touchpoints import MAX_HEADER_BYTES, TouchpointProcessor, Work
 from schemas import mark
 from schemas import profile as codec
+from schemas.deadletter import origin_of
 from schemas.errors import StateError
 from schemas.profile import Profile
 from schemas.topics import Topics
@@ -151,6 +152,25 @@ def bench() -> Bench:
 def sent(records: Sequence[Record]) -> list[tuple[str, bytes | None]]:
     """Topic and key of records."""
     return [(record.topic, record.key) for record in records]
+
+
+def test_a_profile_that_cannot_be_read_is_kept_as_a_dead_letter(bench: Bench) -> None:
+    """Its bytes go to the dead letters, the customer starts anew, and the worker goes on."""
+    bench.store.write(ANN, {b"ann": b"\xc1"}, 41)
+
+    bench.process(Read(7, b"ann", happened("page.viewed", "1")))
+
+    letter, changed = bench.delivery.records
+    told = origin_of(letter.headers)
+    assert (letter.topic, letter.key, letter.value) == ("cx.touchpoints.v1-dlt", b"ann", b"\xc1")
+    assert told is not None
+    assert (told.code, told.stage, told.origin[:3]) == (
+        "state-undecodable",
+        "state",
+        ("cx.profiles.v1", ANN, 41),
+    )
+    assert codec.decode(changed.value or b"").touchpoints == 1
+    assert bench.counted("cx_dlq_messages_total", reason="state-undecodable") == 1
 
 
 def test_a_complaint_comes_to_two_triggers_and_a_decision(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from agents.metrics import Metrics
 from agents.tables import profiles as module
 from agents.tables.memory import MemoryStore
-from agents.tables.profiles import Profiles
+from agents.tables.profiles import Profiles, Undecodable
 from schemas import profile as codec
 from schemas.errors import StateError
 from schemas.profile import new_profile
@@ -113,13 +113,15 @@ def test_forgetting_leaves_the_store(profiles: Profiles, store: Counting) -> Non
 
 
 @pytest.mark.parametrize("stored", [b"", b"\xc1", b"\x93\x01\x02\x03", b"\x80"])
-def test_an_unreadable_profile_is_counted_and_starts_anew(
+def test_an_unreadable_profile_is_counted_and_handed_out_as_it_is(
     profiles: Profiles, store: Counting, registry: CollectorRegistry, stored: bytes
 ) -> None:
-    """A customer without history is better than a worker that dies of one."""
+    """Whoever asked keeps the bytes before the customer starts anew."""
     store.write(0, {b"ann": stored}, 1)
 
-    assert profiles.get(0, "ann") is None
+    with pytest.raises(Undecodable) as refused:
+        profiles.get(0, "ann")
+    assert refused.value.stored == stored
     assert registry.get_sample_value("cx_state_undecodable_total") == 1.0
 
 
