@@ -106,14 +106,14 @@ class Connection:
         """Who we are to the broker, for messages.
 
         >>> Connection("kafka:9092").who
-        'anyone, as there is no login'
+        'anonymous, as there is no login'
         """
         if self.logs_in:
             named = f"user {self.sasl_username!r}" if self.sasl_username else "whom the token names"
             return f"{named} by {self.sasl_mechanism}"
         if self.tls_cert_file is not None:
             return f"whom {self.tls_cert_file} names"
-        return "anyone, as there is no login"
+        return "anonymous, as there is no login"
 
     @property
     def warning(self) -> str | None:

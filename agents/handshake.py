@@ -7,8 +7,10 @@ more here, step by step: reach the address, speak TLS, log in, ask for the broke
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from typing import Any
 
 from aiokafka import errors
@@ -17,6 +19,9 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from agents.connection import Connection
 from schemas.errors import AccessError, BrokerError, DangolError, InputError
+
+ASK_MS = 10_000
+"""How long one question may take, in ms."""
 
 STEP_SECONDS = 5.0
 """How long a step may take: a broker that is well takes milliseconds, a login a tenth of a second."""
@@ -83,6 +88,60 @@ def denial(connection: Connection, error: BaseException, what: str) -> AccessErr
         f"the broker at {connection.bootstrap} does not let us {what}; we are {connection.who}; "
         "have it allowed by kafka-acls --add, or see what is missing with: dangol doctor"
     )
+
+
+@contextlib.asynccontextmanager
+async def opened(connection: Connection, host: str = "", port: int = 0) -> AsyncIterator[Any]:
+    """A bare connection to a broker, for questions that aiokafka's clients don't ask.
+
+    Args:
+        connection: how to reach the broker.
+        host: which one; empty for the first of the addresses that answers.
+        port: its port.
+
+    Raises:
+        InputError: a file of the connection can't be used.
+        KafkaError: none can be reached.
+        OSError: none can be reached.
+    """
+    options = connection.options()
+    hosts = collect_hosts(options.pop("bootstrap_servers"))
+    bare = None
+    for each, number, *_ in [(host, port)] if host else hosts:
+        try:
+            bare = await create_conn(
+                each, number, client_id="dangol-ask", request_timeout_ms=ASK_MS, **options
+            )
+            break
+        except (errors.KafkaError, OSError, TimeoutError) as error:
+            failure: BaseException = error
+    if bare is None:
+        raise failure
+    try:
+        yield bare
+    finally:
+        bare.close()
+
+
+async def certificate_of(connection: Connection) -> dict[str, Any]:
+    """What the broker's certificate says, in the words of Python's `ssl`; of the first address that answers.
+
+    Raises:
+        OSError: nobody speaks TLS that we trust at any address.
+        TimeoutError: nobody does in time.
+    """
+    failure: BaseException = ConnectionError("there is no address")
+    for host, port, _ in collect_hosts(connection.addresses):
+        try:
+            opening = asyncio.open_connection(host, port, ssl=connection.tls())
+            _, writer = await asyncio.wait_for(opening, STEP_SECONDS)
+        except (OSError, TimeoutError) as error:
+            failure = error
+            continue
+        told: dict[str, Any] = writer.get_extra_info("peercert")
+        writer.close()
+        return told
+    raise failure
 
 
 async def _greet(host: str, port: int, options: dict[str, Any]) -> None:

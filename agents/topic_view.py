@@ -9,16 +9,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.conn import collect_hosts, create_conn
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from agents.connection import Connection
+from agents.handshake import opened
 from schemas.rights import OPERATIONS
-
-ASK_MS = 10_000
-"""How long one question may take, in ms."""
 
 _UNTOLD = -(2**31)
 """What a broker answers that does not tell operations."""
@@ -51,22 +48,9 @@ async def view(connection: Connection, names: Collection[str]) -> dict[str, Topi
         NotImplementedError: the broker is too old or too new for the question.
         OSError: the broker can't be reached.
     """
-    options = connection.options()
-    failure: BaseException = KafkaConnectionError("there is no address")
-    for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
-        try:
-            asked = await create_conn(
-                host, port, client_id="dangol-view", request_timeout_ms=ASK_MS, **options
-            )
-        except (KafkaError, OSError, TimeoutError) as error:
-            failure = error
-            continue
-        try:
-            answer: Any = await asked.send(_Ask(names))
-        finally:
-            asked.close()
-        return {topic[1]: _view(topic) for topic in answer.topics}
-    raise failure
+    async with opened(connection) as asked:
+        answer: Any = await asked.send(_Ask(names))
+    return {topic[1]: _view(topic) for topic in answer.topics}
 
 
 def allowed(bits: int) -> frozenset[str] | None:

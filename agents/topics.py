@@ -102,7 +102,7 @@ async def create(
         TopicError: the broker refuses to create a topic.
     """
     names = [spec.name for spec in topics.specs]
-    async with _admin(broker) as admin:
+    async with admin_of(broker) as admin:
         there = await _partitions(admin)
         wanted = [
             NewTopic(spec.name, partitions, replication, topic_configs=spec.config)
@@ -138,10 +138,10 @@ async def inspect(broker: Broker, topics: Topics, partitions: int | None = None)
         InputError: the broker's address or a file of the connection can't be used.
         BrokerError: the broker can't be reached, or refuses us (`AccessError`).
     """
-    async with _admin(broker) as admin:
+    async with admin_of(broker) as admin:
         there = await _partitions(admin)
         names = [spec.name for spec in topics.specs if spec.name in there]
-        settings = await _settings(admin, names)
+        settings = await settings_of(admin, names)
         hidden = await _hidden(connection_to(broker), [s.name for s in topics.specs if s.name not in there])
     findings = [
         *_denied(hidden, connection_to(broker)),
@@ -179,7 +179,7 @@ async def partitions_of(broker: Broker, topic: str) -> int:
         BrokerError: the broker can't be reached, or refuses us (`AccessError`).
         TopicError: there is no such topic.
     """
-    async with _admin(broker) as admin:
+    async with admin_of(broker) as admin:
         there = await _partitions(admin)
     if topic not in there:
         raise TopicError(f"at {broker}, topic {topic} is missing; run `dangol topics create`")
@@ -302,8 +302,12 @@ async def _settled(admin: AIOKafkaAdminClient, broker: Broker, names: list[str])
         ) from error
 
 
-async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
-    """Settings by topic, as far as the broker tells them."""
+async def settings_of(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    """Settings by topic, as far as the broker tells them.
+
+    Raises:
+        TopicError: it fails to.
+    """
     settings: dict[str, dict[str, str]] = {name: {} for name in names}
     if not names:
         return settings
@@ -326,7 +330,13 @@ async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
 
 
 @contextlib.asynccontextmanager
-async def _admin(broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_of(broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connected admin client, as a context manager; what goes wrong inside is told in one line.
+
+    Raises:
+        InputError: the broker's address or a file of the connection can't be used.
+        BrokerError: the broker can't be reached, refuses us (`AccessError`) or fails a request.
+    """
     connection = connection_to(broker)
     # aiokafka logs every failed attempt by itself; here the one line of ours is what the user gets.
     client_log = logging.getLogger("aiokafka")
