@@ -100,11 +100,11 @@ class WorkerApp:
         topics = settings.topics
         self._delivery = Delivery(
             settings.delivery,
-            Outbox(settings.bootstrap, f"{settings.group}-outbox", metrics),
-            Transactions(settings.bootstrap, settings.group, topics.touchpoints, metrics, self._confirm),
+            Outbox(settings.connection, f"{settings.group}-outbox", metrics),
+            Transactions(settings.connection, settings.group, topics.touchpoints, metrics, self._confirm),
         )
         self._store = _new_store(settings)
-        self._recovery = Recovery(settings.bootstrap, topics.profiles, self._store, metrics)
+        self._recovery = Recovery(settings.connection, topics.profiles, self._store, metrics)
         self._scrubbing: asyncio.Task[None] | None = None
         self._profiles = Profiles(self._store, metrics)
         self._processor = TouchpointProcessor(
@@ -118,7 +118,7 @@ class WorkerApp:
             metrics,
         )
         self.faust = _new_faust(settings, partitions)
-        use_lane(self.faust, settings.bootstrap, (topics.touchpoints,), settings.batch)
+        use_lane(self.faust, settings.connection.addresses, (topics.touchpoints,), settings.batch)
         source = self.faust.topic(
             topics.touchpoints,
             key_type=bytes,
@@ -389,7 +389,8 @@ def _new_store(settings: Settings) -> ProfileStore:
 def _new_faust(settings: Settings, partitions: int) -> faust.App:
     return faust.App(
         settings.group,
-        broker=f"kafka://{settings.bootstrap}",
+        broker=[f"kafka://{address}" for address in settings.connection.addresses],
+        broker_credentials=settings.connection.credentials(),
         store="memory://",
         datadir=str(settings.state),
         topic_partitions=partitions,

@@ -132,6 +132,16 @@ class Connection:
         named = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: path for name, path in named.items() if isinstance(path, Path)}
 
+    def stamp(self) -> tuple[tuple[int, ...], ...]:
+        """Changes when a file was renewed that is read only when a client is made."""
+        stamps = []
+        for name, path in self.files.items():
+            # The token's is read at every connection.
+            if name != "sasl_token_file" and path.exists():
+                told = path.stat()
+                stamps.append((told.st_mtime_ns, told.st_ino, told.st_size))
+        return tuple(stamps)
+
     def options(self) -> dict[str, Any]:
         """What every client of aiokafka is given, with the secrets as they stand in their files now.
 

@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from agents import access
 from agents import topics as admin
 from agents.connection import Connection
 from agents.group_view import view_of
@@ -26,7 +27,6 @@ from agents.handshake import DENIED, certificate_of, trouble
 from agents.settings import StoreKind
 from agents.topic_view import TopicView, view
 from schemas.errors import AccessError, BrokerError, DangolError, InputError, StateError, TopicError
-from schemas.rights import Right, rights
 from schemas.topics import DAY_MS, Topics
 
 Verdict = Literal["ok", "problem", "warning", "untold"]
@@ -122,11 +122,11 @@ async def _on_the_broker(patient: Patient, client: AIOKafkaAdminClient) -> list[
     names = [spec.name for spec in patient.topics.specs]
     try:
         views = await view(patient.connection, names)
-        checks = _rights_on_topics(patient, views)
-    except NotImplementedError as error:
-        views, checks = {}, [_untold("rights", "what we may do with topics", error)]
+    except NotImplementedError:
+        views = {}
+    checks = await _rights(patient, views)
     there = {name: shown for name, shown in views.items() if shown is not None and shown.partitions}
-    checks += await _rights_elsewhere(patient, client)
+    checks += await _group(patient)
     # What may not be seen was told among the rights.
     checks += await _topics(patient, rights_are_told=bool(views))
     try:
@@ -167,46 +167,38 @@ async def _certificate(connection: Connection) -> list[Check]:
     return [Check("certificate", "ok", message)]
 
 
-def _rights_on_topics(patient: Patient, views: dict[str, TopicView | None]) -> list[Check]:
-    needed = set(rights(patient.topics, patient.group)["worker"][0].operations)
-    told = {name: shown.allowed if shown else frozenset() for name, shown in views.items()}
-    lacks = {name: needed - has for name, has in told.items() if has is not None and needed - has}
-    if not lacks:
-        if None in told.values():
-            return [Check("rights", "untold", "the broker does not tell what we may do with topics")]
-        return [Check("rights", "ok", "a worker may do with topics what it has to")]
-    missing = sorted(set().union(*lacks.values()))
-    first = next(iter(lacks))
-    others = f" and {len(lacks) - 1} more topics" if len(lacks) > 1 else ""
-    right = Right("topic", f"{patient.topics.prefix}.", "prefixed", tuple(missing))
-    return [_lacking(patient, f"{' and '.join(missing)} on {first}{others}", right)]
-
-
-async def _rights_elsewhere(patient: Patient, client: AIOKafkaAdminClient) -> list[Check]:
-    _, group, transactions = rights(patient.topics, patient.group)["worker"]
+async def _rights(patient: Patient, views: dict[str, TopicView | None]) -> list[Check]:
+    connection, topics, group = patient.connection, patient.topics, patient.group
+    lacks = [access.lack_of_topics(topics, views)]
     checks = []
+    for what, asking in (
+        (f"what we may do with group {group}", access.lack_of_group(connection, topics, group)),
+        ("what we may do with transactions", access.lack_of_transactions(connection, topics, group)),
+    ):
+        try:
+            lacks.append(await asking)
+        except (KafkaError, OSError, NotImplementedError) as error:
+            checks.append(_untold("rights", what, error))
+    found = [lack.message(connection) for lack in lacks if lack is not None]
+    checks += [Check("rights", "problem", message, AccessError.exit_code) for message in found]
+    if any(shown is not None and shown.allowed is None for shown in views.values()) or not views:
+        checks.append(Check("rights", "untold", "the broker does not tell what we may do with topics"))
+    return checks or [Check("rights", "ok", "a worker is allowed what it needs")]
+
+
+async def _group(patient: Patient) -> list[Check]:
+    group = patient.group
     try:
-        seen = await view_of(patient.connection, patient.group)
-        if seen.allowed is not None and "Read" not in seen.allowed:
-            checks.append(_lacking(patient, f"Read on group {patient.group}", group))
-        elif seen.members:
-            checks.append(
-                Check("group", "ok", f"group {patient.group} has {seen.members} workers ({seen.state})")
-            )
-        else:
-            todo = "start one with `dangol worker`"
-            checks.append(Check("group", "warning", f"no worker of group {patient.group} is running; {todo}"))
+        seen = await view_of(patient.connection, group)
     except DENIED:
-        checks.append(_lacking(patient, f"Read on group {patient.group}", group))
+        return []  # Told among the rights.
     except (KafkaError, OSError, NotImplementedError) as error:
-        checks.append(_untold("group", f"group {patient.group}", error))
-    try:
-        await client.find_coordinator(f"{transactions.name}{patient.topics.touchpoints}-0", 1)
-    except DENIED:
-        checks.append(_lacking(patient, f"Write on transactional ids {transactions.name}…", transactions))
-    except (KafkaError, NotImplementedError) as error:
-        checks.append(_untold("transactions", "whether the broker has transactions", error))
-    return checks
+        return [_untold("group", f"what group {group} does", error)]
+    if not seen.members:
+        return [
+            Check("group", "warning", f"no worker of group {group} is running; start one: `dangol worker`")
+        ]
+    return [Check("group", "ok", f"group {group} has {_count(seen.members, 'worker')} ({seen.state})")]
 
 
 async def _topics(patient: Patient, *, rights_are_told: bool) -> list[Check]:
@@ -451,15 +443,6 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _lacking(patient: Patient, what: str, right: Right) -> Check:
-    option = {"topic": "--topic", "group": "--group", "transactional-id": "--transactional-id"}[right.kind]
-    pattern = " --resource-pattern-type prefixed" if right.pattern == "prefixed" else ""
-    operations = " ".join(f"--operation {operation}" for operation in right.operations)
-    todo = f"kafka-acls --add --allow-principal … {operations} {option} {right.name}{pattern}"
-    message = f"the broker does not allow us {what}; we are {patient.connection.who}; run {todo}"
-    return Check("rights", "problem", message, AccessError.exit_code)
 
 
 def _problem(check: str, error: DangolError) -> Check:

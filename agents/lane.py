@@ -291,7 +291,7 @@ class LaneTransport(driver.Transport):
     Consumer = LaneConsumer
 
 
-def use_lane(app: faust.App, bootstrap: str, run_topics: Iterable[str], run_length: int) -> None:
+def use_lane(app: faust.App, addresses: Iterable[str], run_topics: Iterable[str], run_length: int) -> None:
     """Make an app read these topics in runs of up to `run_length` records."""
 
     class Consumer(LaneConsumer):
@@ -303,7 +303,7 @@ def use_lane(app: faust.App, bootstrap: str, run_topics: Iterable[str], run_leng
     Consumer.run_topics = frozenset(run_topics)
     Consumer.run_length = run_length
     Transport.Consumer = Consumer
-    app.transport = Transport([URL(f"kafka://{bootstrap}")], app)
+    app.transport = Transport([URL(f"kafka://{address}") for address in addresses], app)
 
 
 def after_rebalance(app: faust.App, callback: Callable[[], None]) -> None:

@@ -29,6 +29,7 @@ from agents.batches import (
     reason,
     settle,
 )
+from agents.connection import Broker, connection_to
 from agents.lane import abort
 from agents.metrics import Metrics
 from agents.producer import start_producer
@@ -44,13 +45,13 @@ class Outbox:
     """Publishes records and waits until the broker has acknowledged them.
 
     Args:
-        bootstrap: a broker's address, `host:port`.
+        broker: how to reach the broker.
         client_id: how the broker's logs call us.
         metrics: where retries are counted.
     """
 
-    def __init__(self, bootstrap: str, client_id: str, metrics: Metrics) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, broker: Broker, client_id: str, metrics: Metrics) -> None:
+        self._connection = connection_to(broker)
         self._client_id = client_id
         self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
@@ -130,7 +131,7 @@ class Outbox:
         async with self._connecting:
             if self._producer is None:
                 self._producer = await start_producer(
-                    self._bootstrap,
+                    self._connection,
                     self._client_id,
                     max_batch_size=MAX_BATCH_BYTES,
                     max_request_size=MAX_REQUEST_BYTES,

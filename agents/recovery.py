@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from agents.batches import Abandoned, reason
+from agents.connection import Broker, connection_to
 from agents.metrics import Metrics
 from agents.tables.store import ProfileStore
 
@@ -45,14 +46,14 @@ class Recovery:
     """Brings a store up to the end of the changelog.
 
     Args:
-        bootstrap: a broker's address, `host:port`.
+        broker: how to reach the broker.
         changelog: the changelog topic.
         store: what is brought up.
         metrics: where progress is shown.
     """
 
-    def __init__(self, bootstrap: str, changelog: str, store: ProfileStore, metrics: Metrics) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, broker: Broker, changelog: str, store: ProfileStore, metrics: Metrics) -> None:
+        self._connection = connection_to(broker)
         self._changelog = changelog
         self._store = store
         self._metrics = metrics
@@ -104,7 +105,7 @@ class Recovery:
     ) -> AsyncIterator[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
         """A consumer that stands where the store does, and the changelog's ends."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._connection.options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from agents.connection import Connection
 from schemas.topics import Topics
 
 Clock = Literal["record", "event"]
@@ -22,7 +23,7 @@ class Settings:
     """What a worker is told from outside.
 
     Attributes:
-        bootstrap: a broker's address, `host:port`.
+        connection: how to reach the broker.
         topics: the topics of this deployment.
         group: consumer group; workers of one group share the work.
         clock: `record` in production; `event` for backfills and tests.
@@ -37,10 +38,11 @@ class Settings:
         metrics_port: port of metrics and health; 0 picks a free one.
         session_timeout: seconds after which the broker gives a silent worker's partitions away.
         batch: records of a partition processed at once, at most.
+        patience: seconds for which a broker may refuse a worker that ran before, until it ends.
         instance: name for static membership, so that a restart causes no rebalance; None for none.
     """
 
-    bootstrap: str
+    connection: Connection = field(default_factory=Connection)
     topics: Topics = field(default_factory=Topics)
     group: str = "dangol"
     clock: Clock = "record"
@@ -54,4 +56,5 @@ class Settings:
     metrics_port: int = 9464
     session_timeout: float = 10.0
     batch: int = 2_000
+    patience: float = 300.0
     instance: str | None = None

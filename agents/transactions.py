@@ -44,6 +44,7 @@ from agents.batches import (
     reason,
     settle,
 )
+from agents.connection import Broker, connection_to
 from agents.lane import abort
 from agents.metrics import Metrics
 
@@ -72,15 +73,15 @@ class Transactions:
     """The transactional producers of a worker, one for each of its partitions.
 
     Args:
-        bootstrap: a broker's address, `host:port`.
+        broker: how to reach the broker.
         group: the consumer group that offsets are committed for.
         source: the topic that they are of.
         metrics: where retries are counted.
         confirm: asks whether partitions are still ours.
     """
 
-    def __init__(self, bootstrap: str, group: str, source: str, metrics: Metrics, confirm: Confirm) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, broker: Broker, group: str, source: str, metrics: Metrics, confirm: Confirm) -> None:
+        self._connection = connection_to(broker)
         self._group = group
         self._source = source
         self._metrics = metrics
@@ -222,7 +223,7 @@ class Transactions:
         if before is not None:
             await abort(before)
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._connection.options(),
             client_id=f"{self._group}-{partition}",
             transactional_id=f"{self._group}-{self._source}-{partition}",
             transaction_timeout_ms=TRANSACTION_MS,

@@ -8,20 +8,22 @@ import gc
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import structlog
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from agents import topics
+from agents import access, topics
 from agents.app import WorkerApp
+from agents.handshake import trouble
 from agents.health import Health, HealthServer
 from agents.lane import is_compiled
 from agents.metrics import Metrics
 from agents.settings import Settings
 from schemas.erasure import TYPE as ERASE
-from schemas.errors import BrokerError, DangolError, StateError
+from schemas.errors import AccessError, BrokerError, DangolError, InputError, StateError
 from stream.engine import Engine
 
 FIRST_PAUSE = 1.0
@@ -30,6 +32,10 @@ LONGEST_PAUSE = 30.0
 
 STOP_SECONDS = 9.0
 """How long stopping may take in all: the runs in hand have five of them, orchestrators kill after thirty."""
+
+SHORTEST_PAUSE = 0.5
+GUARD_SECONDS = 30.0
+"""How often to look whether the broker still takes our credentials: one login, a few milliseconds."""
 
 GC_THRESHOLD = 50_000
 """Allocations between garbage collections: state is free of cycles, and the default of 700 costs
@@ -42,8 +48,9 @@ async def run(settings: Settings, engine: Engine) -> None:
     """Process touchpoints until SIGTERM or SIGINT.
 
     Raises:
+        AccessError: the broker refuses us; after a start that went well, for `settings.patience`.
         TopicError: a topic is missing or not as it must be.
-        InputError: the metrics port is taken.
+        InputError: the metrics port is taken, or a file of the connection can't be used.
         StateError: state can't be read or written.
     """
     stop = asyncio.Event()
@@ -64,26 +71,34 @@ async def run(settings: Settings, engine: Engine) -> None:
     port = await server.start()
     log.info(
         "starting",
-        broker=settings.bootstrap,
+        broker=settings.connection.bootstrap,
         group=settings.group,
         playbook=engine.playbook_version,
         model=engine.model,
         metrics=f"http://{settings.metrics_host}:{port}/metrics",
     )
+    if settings.connection.warning is not None:
+        log.warning(settings.connection.warning)
     if not is_compiled():
         log.warning("faust runs without its compiled parts: there is no wheel for this platform")
     gc.set_threshold(GC_THRESHOLD, 50, 50)
     pause = FIRST_PAUSE
+    patience = 0.0
     try:
         while not stop.is_set():
-            partitions = await _partitions(settings, stop)
+            partitions = await _partitions(settings, stop, patience)
             if partitions is None:
                 break
             _make_folder(settings.state)
             app = WorkerApp(settings, engine, partitions, metrics, health)
-            reason = await _live(app, stop)
+            reason = await _live(app, settings, stop)
             if reason is None:
                 break
+            if app.was_ready:
+                patience = settings.patience
+            if isinstance(reason, Renewed):
+                log.info("credentials were renewed, starting over with them")
+                continue
             if isinstance(reason, DangolError) or not _is_outage(reason):
                 raise reason
             pause = FIRST_PAUSE if app.was_ready else min(pause * 2, LONGEST_PAUSE)
@@ -94,24 +109,70 @@ async def run(settings: Settings, engine: Engine) -> None:
     log.info("stopped")
 
 
-async def _partitions(settings: Settings, stop: asyncio.Event) -> int | None:
-    """How many partitions the topics have, as soon as the broker can be asked; None if told to stop."""
+async def _partitions(settings: Settings, stop: asyncio.Event, patience: float) -> int | None:
+    """How many partitions the topics have, as soon as the broker can be asked; None if told to stop.
+
+    Raises:
+        AccessError: the broker has refused us for `patience` seconds.
+    """
     pause = FIRST_PAUSE
+    connection = settings.connection
+    refused: float | None = None
     while not stop.is_set():
         try:
-            for finding in await topics.check(settings.bootstrap, settings.topics):
+            for finding in await topics.check(connection, settings.topics):
                 log.warning(finding.message) if finding.severity == "warning" else log.info(finding.message)
-            return await topics.partitions_of(settings.bootstrap, settings.topics.touchpoints)
+            await access.check(connection, settings.topics, settings.group)
+            return await topics.partitions_of(connection, settings.topics.touchpoints)
         except BrokerError as error:
+            if isinstance(error, AccessError):
+                refused = refused or time.monotonic()
+                if time.monotonic() - refused >= patience:
+                    raise
+            else:
+                refused = None
             log.warning("waiting for the broker", reason=str(error), retry_in_seconds=pause)
             await _sleep(stop, pause)
             pause = min(pause * 2, LONGEST_PAUSE)
     return None
 
 
-async def _live(app: WorkerApp, stop: asyncio.Event) -> BaseException | None:
+class Renewed(Exception):  # noqa: N818 - nothing went wrong
+    """Credentials were renewed: clients that run have the old ones."""
+
+
+async def _guard(settings: Settings) -> DangolError | Renewed:
+    """Wait until the broker has refused us for as long as our patience lasts, or credentials were renewed.
+
+    The clients of Kafka don't tell: they try to log in for ever, with the password that they began with.
+    Connections that are open stay so, whatever has changed; so refusals are told before anything stops.
+    """
+    connection = settings.connection
+    stamp = connection.stamp()
+    refused: float | None = None
+    while True:
+        await asyncio.sleep(max(min(GUARD_SECONDS, settings.patience / 2), SHORTEST_PAUSE))
+        try:
+            reason = await trouble(connection)
+            if reason is None:
+                if connection.stamp() != stamp:
+                    return Renewed()
+                await access.check(connection, settings.topics, settings.group)
+        except DangolError as error:
+            reason = error
+        if not isinstance(reason, AccessError | InputError):
+            refused = None
+            continue
+        refused = refused or time.monotonic()
+        if time.monotonic() - refused >= settings.patience:
+            return reason
+        log.error("the broker refuses us, going on as long as it lets us", reason=str(reason))
+
+
+async def _live(app: WorkerApp, settings: Settings, stop: asyncio.Event) -> BaseException | None:
     """Run one app until told to stop, or until it crashes; what it crashed of."""
     stopping = asyncio.create_task(stop.wait())
+    guarding = asyncio.create_task(_guard(settings))
     starting = asyncio.create_task(app.start())
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -120,12 +181,16 @@ async def _live(app: WorkerApp, stop: asyncio.Event) -> BaseException | None:
             # What is there now stays: later collections need not look at it.
             gc.collect()
             gc.freeze()
-            await app.faust.wait(stopping)
+            either = asyncio.wait({stopping, guarding}, return_when=asyncio.FIRST_COMPLETED)
+            await app.faust.wait(either)
+            if guarding.done() and not stopping.done():
+                return guarding.result()
     except (KafkaError, OSError, TimeoutError) as error:
         return error
     finally:
         starting.cancel()
         stopping.cancel()
+        guarding.cancel()
         await _close(app, stop)
     return None if stop.is_set() else app.failure or app.faust.crash_reason or ConnectionError("it stopped")
 

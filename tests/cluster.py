@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -38,9 +39,17 @@ class Worker:
         topics: the topics.
         folder: for its state and its log.
         options: further command line options.
+        environment: variables beside those that we have.
     """
 
-    def __init__(self, bootstrap: str, topics: Topics, folder: Path, *options: str) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: Topics,
+        folder: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self._command = [
             *(sys.executable, "-m", "agents", "worker"),
             *("--bootstrap", bootstrap, "--prefix", topics.prefix, "--group", f"{topics.prefix}-group"),
@@ -48,6 +57,7 @@ class Worker:
             *("--state", str(folder / "state"), *options),
         ]
         folder.mkdir(parents=True, exist_ok=True)
+        self._environment = os.environ | (environment or {})
         self._log = folder / "worker.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._logged_before = 0
@@ -56,7 +66,7 @@ class Worker:
         """Start the process; it need not be ready yet."""
         self._logged_before = len(self.log())
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
         return self
 
     @property

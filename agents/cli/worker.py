@@ -71,6 +71,13 @@ from agents.connection import Connection
 @click.option(
     "--batch", type=click.IntRange(1, 10_000), default=2_000, show_default=True, help="Records at once."
 )
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0.0),
+    default=300.0,
+    show_default=True,
+    help="Seconds for which the broker may refuse a worker that ran before, until it ends.",
+)
 @click.option("--instance", help="Name for static membership, the same after a restart.")
 @click.option(
     "--log", "log_format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True
@@ -91,6 +98,7 @@ def command(
     metrics_port: int,
     session_timeout: float,
     batch: int,
+    patience: float,
     instance: str | None,
     log_format: str,
     verbose: bool,
@@ -116,7 +124,7 @@ def command(
 
     logs.configure(json=None if log_format == "auto" else log_format == "json", verbose=verbose)
     settings = Settings(
-        bootstrap=connection.bootstrap,
+        connection=connection,
         topics=Topics(prefix),
         group=group,
         clock="event" if clock == "event" else "record",
@@ -130,6 +138,7 @@ def command(
         metrics_port=metrics_port,
         session_timeout=session_timeout,
         batch=batch,
+        patience=patience,
         instance=instance,
     )
     engine = load_engine(playbook, model)

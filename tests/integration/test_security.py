@@ -19,8 +19,9 @@ from click.testing import CliRunner, Result
 from agents.cli import main
 from deploy.kafka.certificates import Authority
 from deploy.kafka.secure import PASSWORD, STRANGER, USER, SecureKafkaServer
-from schemas.rights import rights
+from schemas.rights import Kind, rights
 from schemas.topics import Topics
+from tests.cluster import Worker, wait_for
 from tests.conftest import require_kafka
 
 TOPICS = Topics("hotel.cx")
@@ -66,6 +67,7 @@ def site() -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(prefix="dangol-secure-"))
     try:
         (folder / "password").write_text(f"{PASSWORD}\n")
+        (folder / "password").chmod(0o600)
         with SecureKafkaServer(folder / "broker") as server:
             every = rights(TOPICS, GROUP)
             server.allow(USER, [*every["worker"], *every["topics create"]])
@@ -263,6 +265,116 @@ def test_rights_that_are_too_few(site: Site) -> None:
     assert published.exit_code == 0
     assert "does not let us see topic" in unread
     assert unwritten.startswith(f"the broker at BROKER does not let us write to {TOPICS.touchpoints}; we are")
+
+
+def worker(site: Site, folder: Path, *options: str, **settings: object) -> Worker:
+    """A worker as a user that may do what the README says, unless settings say otherwise."""
+    environment = site.env(**settings)
+    del environment["DANGOL_PREFIX"], environment["DANGOL_GROUP"]
+    options = ("--group", GROUP, "--clock", "event", *options)
+    address = environment.pop("DANGOL_BOOTSTRAP")
+    return Worker(address, TOPICS, folder, *options, environment=environment)
+
+
+def test_a_worker_works(site: Site, tmp_path: Path) -> None:
+    """With the rights of the README and no others: touchpoints over TLS with a login, triggers come out."""
+    environment = site.env()
+    running = worker(site, tmp_path, "--delivery", "exactly-once").start().wait_ready()
+    line = (
+        b'{"specversion":"1.0","id":"c1","source":"/s","type":"complaint.opened","subject":"kim",'
+        b'"data":{"issue":"i-1"}}'
+    )
+    try:
+        assert run(environment, "publish", "-", stdin=line).exit_code == 0
+        wait_for(lambda: running.metric("cx_triggers_emitted_total") >= 2, "triggers", running)
+        tailed = run(environment, "tail", "--from-beginning", "--max", "2", "--json")
+        examined = run(environment, "doctor", "--json", "--state", str(tmp_path / "state"))
+    finally:
+        assert running.stop() == 0
+
+    assert {json.loads(line)["subject"] for line in tailed.stdout.splitlines()} == {"kim"}
+    assert examined.exit_code == 0
+    verdicts = {check["check"]: check["verdict"] for check in json.loads(examined.stdout)["checks"]}
+    assert verdicts == {
+        "broker": "ok",
+        "certificate": "warning",
+        "broker-settings": "untold",
+        "clock": "ok",
+        "disk": "ok",
+        "durability": "warning",
+        "group": "ok",
+        "lag": "ok",
+        "memory": "ok",
+        "rights": "ok",
+        "topics": "ok",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("topic", f"does not let us see topic {TOPICS.touchpoints}"),
+        ("group", f"does not allow us Read on group {GROUP}; we are user '{STRANGER}'"),
+        ("transactional-id", f"does not allow us Write on transactional ids that begin with {GROUP}-;"),
+    ],
+)
+def test_a_worker_without_a_right_ends(site: Site, tmp_path: Path, kind: Kind, told: str) -> None:
+    """Exit code 3 and one line that names the right, at once and not after retries; doctor says the same."""
+    site.server.allow(STRANGER, rights(TOPICS, GROUP)["worker"])
+    site.server.take_back(STRANGER, kind)
+    try:
+        running = worker(site, tmp_path, sasl_username=STRANGER).start()
+        code = running.process.wait(timeout=60)
+        examined = run(site.env(sasl_username=STRANGER), "doctor", "--json")
+    finally:
+        site.server.take_back(STRANGER)
+    (line,) = [line for line in running.log().splitlines() if not line.startswith("{")]
+    problems = [one for one in json.loads(examined.stdout)["checks"] if one["verdict"] == "problem"]
+
+    assert code == 3
+    assert told in line
+    assert (examined.exit_code, {one["check"] for one in problems}) == (3, {"rights"})
+
+
+def test_a_worker_with_a_wrong_password_ends(site: Site, tmp_path: Path) -> None:
+    """Exit code 3 at once, one line, and no word of a customer or of the password in the log."""
+    running = worker(site, tmp_path, sasl_password_file=None, sasl_password="wrong-one").start()
+    code = running.process.wait(timeout=60)
+    (line,) = [line for line in running.log().splitlines() if not line.startswith("{")]
+
+    assert code == 3
+    assert line.startswith(f"dangol: the broker at {site.server.login} does not know user 'dangol' by SCRAM")
+    assert "wrong-one" not in running.log()
+    assert "Traceback" not in running.log()
+
+
+def test_a_worker_that_is_refused_later_is_patient_and_ends(site: Site, tmp_path: Path) -> None:
+    """Rights are taken away while it runs: it says so, goes on for a while, and ends with exit code 3."""
+    site.server.allow(STRANGER, rights(TOPICS, "other")["worker"])
+    patient = ("--group", "other", "--patience", "3")
+    running = worker(site, tmp_path, *patient, sasl_username=STRANGER).start().wait_ready()
+    site.server.take_back(STRANGER)
+    code = running.process.wait(timeout=60)
+    lines = [line for line in running.log().splitlines() if not line.startswith("{")]
+
+    assert code == 3
+    assert lines[0].startswith("dangol: ")
+    assert f"we are user '{STRANGER}'" in lines[0]
+    assert "Traceback" not in running.log()
+
+
+def test_a_password_that_is_renewed_is_used(site: Site, tmp_path: Path) -> None:
+    """A new file makes the worker start over with it, without being told."""
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    running = worker(site, tmp_path, "--patience", "2", sasl_password_file=password).start().wait_ready()
+    try:
+        password.write_text(f"{PASSWORD}\n")
+        wait_for(lambda: running.log().count('"ready"') == 2, "it to be ready again", running)
+    finally:
+        assert running.stop() == 0
+
+    assert "credentials were renewed, starting over with them" in running.log()
 
 
 def test_a_certificate_for_another_name_or_time(tmp_path: Path) -> None:

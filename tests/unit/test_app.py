@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from prometheus_client import CollectorRegistry
 
 from agents.app import WorkerApp
+from agents.connection import Connection
 from agents.health import Health
 from agents.lane import Run
 from agents.metrics import Metrics
@@ -33,7 +34,7 @@ def test_a_cancelled_run_does_not_end_the_reading(tmp_path: Path) -> None:
     """A run that a rebalance has cancelled leaves the loop that reads the next ones as it was."""
 
     async def read_on() -> bool:
-        settings = Settings("127.0.0.1:1", state=tmp_path)
+        settings = Settings(Connection("127.0.0.1:1"), state=tmp_path)
         app = WorkerApp(settings, load_engine(), 4, Metrics(CollectorRegistry(), []), Health())
         app._running[0] = asyncio.create_task(asyncio.sleep(60))
         await asyncio.sleep(0)

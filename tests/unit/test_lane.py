@@ -97,7 +97,7 @@ def test_the_transport_can_be_set() -> None:
 
     async def app_with_lane() -> Any:
         app = faust.App("lane-test", broker="kafka://127.0.0.1:1", topic_disable_leader=True)
-        use_lane(app, "127.0.0.1:1", ["cx.touchpoints.v1"], 250)
+        use_lane(app, ["127.0.0.1:1"], ["cx.touchpoints.v1"], 250)
         return app.transport
 
     transport = asyncio.run(app_with_lane())

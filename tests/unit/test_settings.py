@@ -12,7 +12,7 @@ from agents.settings import Settings
 
 def test_defaults_are_those_of_production() -> None:
     """The record's clock, memory, loopback and the shipped playbook and model."""
-    settings = Settings("127.0.0.1:9092")
+    settings = Settings()
 
     assert settings.topics.touchpoints == "cx.touchpoints.v1"
     assert (settings.group, settings.clock, settings.store) == ("dangol", "record", "memory")
@@ -24,4 +24,4 @@ def test_defaults_are_those_of_production() -> None:
 def test_settings_stay_as_they_are() -> None:
     """Nothing changes them while a worker runs."""
     with pytest.raises(FrozenInstanceError):
-        Settings("127.0.0.1:9092").batch = 1  # type: ignore[misc]
+        Settings().batch = 1  # type: ignore[misc]

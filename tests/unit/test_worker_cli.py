@@ -41,7 +41,7 @@ def test_without_options_a_worker_is_as_settings_say(told: list[Settings]) -> No
     """The command line and `Settings` agree on every default."""
     result = CliRunner().invoke(main, ["worker"])
     (settings,) = told
-    expected = Settings("127.0.0.1:9092")
+    expected = Settings()
 
     assert result.exit_code == 0
     assert settings.topics.prefix == expected.topics.prefix
@@ -54,13 +54,13 @@ def test_every_option_arrives(told: list[Settings]) -> None:
     """Each option ends up in the setting that is named like it."""
     options = (
         "--bootstrap b:1 --prefix hotel.cx --group g --clock event --store rocksdict --state /s "
-        "--metrics-host 0.0.0.0 --metrics-port 0 --session-timeout 30 --batch 7 --instance i"
+        "--metrics-host 0.0.0.0 --metrics-port 0 --session-timeout 30 --batch 7 --patience 9 --instance i"
     )
     CliRunner().invoke(main, ["worker", *options.split()])
     (settings,) = told
 
     assert settings.topics.touchpoints == Topics("hotel.cx").touchpoints
-    assert (settings.bootstrap, settings.group, settings.clock, settings.store) == (
+    assert (settings.connection.bootstrap, settings.group, settings.clock, settings.store) == (
         "b:1",
         "g",
         "event",
@@ -68,6 +68,7 @@ def test_every_option_arrives(told: list[Settings]) -> None:
     )
     assert (settings.state, settings.metrics_host, settings.metrics_port) == (Path("/s"), "0.0.0.0", 0)
     assert (settings.session_timeout, settings.batch, settings.instance) == (30.0, 7, "i")
+    assert settings.patience == 9.0
 
 
 def test_the_environment_is_heard(told: list[Settings]) -> None:
@@ -84,7 +85,7 @@ def test_the_environment_is_heard(told: list[Settings]) -> None:
     CliRunner().invoke(main, ["worker"], env=environment)
     (settings,) = told
 
-    assert (settings.bootstrap, settings.topics.prefix, settings.group) == ("b:1", "e.cx", "g")
+    assert (settings.connection.bootstrap, settings.topics.prefix, settings.group) == ("b:1", "e.cx", "g")
     assert (settings.store, settings.state) == ("rocksdict", Path("/s"))
     assert (settings.metrics_host, settings.metrics_port) == ("::", 1)
 
