@@ -206,6 +206,6 @@ def test_settings_that_a_broker_does_not_tell_are_a_note(embedded: EmbeddedBroke
             "cx.touchpoints.v1",
             "note",
             "untold",
-            "this broker does not tell cleanup.policy, retention.ms of topic cx.touchpoints.v1; not checked",
+            "the broker does not tell us cleanup.policy, retention.ms of topic cx.touchpoints.v1; not checked",
         )
     ]
