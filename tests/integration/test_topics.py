@@ -206,6 +206,6 @@ def test_settings_that_a_broker_does_not_tell_are_a_note(embedded: EmbeddedBroke
             "cx.touchpoints.v1",
             "note",
             "untold",
-            "the broker does not tell us cleanup.policy, retention.ms of topic cx.touchpoints.v1; not checked",
+            "the broker tells us no cleanup.policy, retention.ms of topic cx.touchpoints.v1; not checked",
         )
     ]
