@@ -240,7 +240,7 @@ def _wrong_settings(settings: dict[str, dict[str, str]], topics: Topics) -> Iter
         keys = ", ".join(sorted({key for _, key in untold}))
         names = list(dict.fromkeys(name for name, _ in untold))
         which = f"topic {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-        yield Finding(names[0], "note", "untold", fx)
+        yield Finding(names[0], "note", "untold", f"the broker tells us no {keys} of {which}; not checked")
 
 
 def _left_over(there: Collection[str], topics: Topics) -> Iterator[Finding]:
