@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import faust
@@ -27,6 +27,7 @@ from agents.tables.profiles import Profiles
 from agents.tables.rocks import RocksStore
 from agents.tables.scrubber import scrub_regularly
 from agents.tables.store import ProfileStore
+from agents.timers import Timers
 from agents.touchpoints import TouchpointProcessor
 from agents.transactions import Transactions
 from schemas.errors import StateError
@@ -47,6 +48,16 @@ CANCEL_SECONDS = 2.0
 
 BEGIN_SECONDS = 1.0
 """Pause before a broker that could not be asked is asked again."""
+
+TICK_SECONDS = 0.1
+"""How often to look for timers that are due: what it adds to their delay at most, and next to nothing."""
+
+GRACE_MS = 200
+"""How long after it is due a timer waits for touchpoints of before, in ms: a publisher may still be packing
+them, or its clock run behind ours."""
+
+TIMERS_AT_ONCE = 500
+"""Customers whose timers fire in one go: a run of touchpoints behind them waits for some 20 ms."""
 
 WATCH_SECONDS = 5.0
 """How often to look for touchpoints that were fetched and then never came: on a busy partition the next
@@ -97,6 +108,9 @@ class WorkerApp:
         self._seeking: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        # On the event clock, time passes for a customer by the customer's own touchpoints only.
+        self._timers = Timers() if settings.clock == "record" else None
         topics = settings.topics
         self._delivery = Delivery(
             settings.delivery,
@@ -106,7 +120,7 @@ class WorkerApp:
         self._store = _new_store(settings)
         self._recovery = Recovery(settings.connection, topics.profiles, self._store, metrics)
         self._scrubbing: asyncio.Task[None] | None = None
-        self._profiles = Profiles(self._store, metrics)
+        self._profiles = Profiles(self._store, metrics, self._timers)
         self._processor = TouchpointProcessor(
             engine,
             self._profiles,
@@ -142,11 +156,20 @@ class WorkerApp:
         await self._delivery.start()
         await self.faust.start()
         self._watching = asyncio.create_task(self._watch())
+        if self._timers is not None:
+            self._ticking = asyncio.create_task(self._tick(self._timers))
 
     async def stop(self) -> None:
         """Finish the run in hand, commit, leave the group."""
         self._health.ready = self._taking = False
-        for task in (self._watching, self._beginning, self._seeking, self._following, self._scrubbing):
+        for task in (
+            self._watching,
+            self._ticking,
+            self._beginning,
+            self._seeking,
+            self._following,
+            self._scrubbing,
+        ):
             if task is not None:
                 task.cancel()
         await self._finish_runs()
@@ -158,6 +181,8 @@ class WorkerApp:
     def refresh(self) -> None:
         """Bring gauges up to date before they are shown."""
         self._metrics.profiles.set(self._store.size())
+        due = self._timers.earliest() if self._timers is not None else None
+        self._metrics.timers_overdue.set(0.0 if due is None else max(_now() - due, 0) / 1000)
 
     async def _consume(self, stream: Any) -> None:
         """Take runs as they come: one of a partition at a time, each behind the one before.
@@ -167,7 +192,8 @@ class WorkerApp:
         async for event in stream.noack().events():
             partition = event.message.partition
             run: Run = event.message.value
-            if (before := self._running.get(partition)) is not None:
+            # Again and again, as timers may have taken its place meanwhile.
+            while (before := self._running.get(partition)) is not None and not before.done():
                 # Not awaited itself: a run that was cancelled at a rebalance would end this loop with it.
                 await asyncio.wait({before})
             if not self._taking or run.epoch != self._consumer.epoch:
@@ -181,23 +207,30 @@ class WorkerApp:
             self._running[partition] = asyncio.create_task(self._take(event, run))
 
     async def _take(self, event: Any, run: Run) -> None:
-        message = event.message
-        partition = message.partition
-
-        def keep_trying() -> bool:
-            self._health.progress()
-            return not self._stopping and self._is_current(message.generation_id)
-
-        self._health.working += 1
-        self._health.progress()
-        try:
+        partition = event.message.partition
+        with self._at_work(partition, event.message.generation_id) as keep_trying:
             done = self._done.get(partition)
             # Read again because a later one was lost: what is done is done.
             left = [record for record in run if done is None or record.offset > done.offset]
             if left:
+                # All before it is done, so timers that were due when it was written overtake nothing.
+                await self._fire(partition, min(left[0].timestamp, _now()), keep_trying)
                 await self._processor.process(partition, left, keep_trying)
             self._done[partition] = Done(run.epoch, run.last)
             event.ack()
+
+    @contextmanager
+    def _at_work(self, partition: int, generation: int) -> Iterator[Callable[[], bool]]:
+        """Do something for a partition; gives what tells whether to keep trying."""
+
+        def keep_trying() -> bool:
+            self._health.progress()
+            return not self._stopping and self._is_current(generation)
+
+        self._health.working += 1
+        self._health.progress()
+        try:
+            yield keep_trying
         except Abandoned:
             log.info("a run was left to the partition's next owner", partition=partition)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
@@ -206,6 +239,49 @@ class WorkerApp:
         finally:
             self._health.working -= 1
             self._health.progress()
+
+    async def _tick(self, timers: Timers) -> None:
+        """Fire timers where no touchpoint brings the time forward.
+
+        A timer must not overtake a touchpoint that was written before it was due, and may call it off. So
+        it fires only once everything was taken that was there `GRACE_MS` after it was due. On a partition
+        that is behind it is the next run that fires what was due before its first record (`_take`), and a
+        customer's own touchpoint what was due before that.
+        """
+        source = self._settings.topics.touchpoints
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            due = timers.partitions_due(_now() - GRACE_MS) if self._taking else []
+            if not due:
+                continue
+            try:
+                ends = await self._consumer.thread.ends(TP(source, partition) for partition in due)
+            except Exception as error:  # noqa: BLE001 - if the consumer has ended, others say so
+                log.warning("can't tell where partitions end, asking again", reason=type(error).__name__)
+                await asyncio.sleep(BEGIN_SECONDS)
+                continue
+            for tp, end in ends.items():
+                is_behind = end.last is not None and self._done.get(tp.partition) != Done(end.epoch, end.last)
+                running = self._running.get(tp.partition)
+                if (
+                    self._taking
+                    and end.epoch == self._consumer.epoch
+                    and not is_behind
+                    and (running is None or running.done())
+                ):
+                    self._running[tp.partition] = asyncio.create_task(
+                        self._fire_alone(tp.partition, end.at - GRACE_MS, self.faust.consumer_generation_id)
+                    )
+
+    async def _fire_alone(self, partition: int, until: int, generation: int) -> None:
+        with self._at_work(partition, generation) as keep_trying:
+            await self._fire(partition, until, keep_trying)
+
+    async def _fire(self, partition: int, until: int, keep_trying: Callable[[], bool]) -> None:
+        """Fire all timers of a partition that are due at or before a time, in ms."""
+        timers = self._timers
+        while timers is not None and (customers := timers.take_due(partition, until, TIMERS_AT_ONCE)):
+            await self._processor.fire(partition, customers, until, keep_trying)
 
     def _is_current(self, generation: int) -> bool:
         return bool(generation == self.faust.consumer_generation_id)
@@ -271,6 +347,8 @@ class WorkerApp:
             await self._hold(set(range(self._partitions)) if self._settings.standby else assigned)
             await self._open(assigned, keep_trying)
             await self._recovery.recover(assigned, keep_trying)
+            if self._timers is not None:
+                await self._timers.rebuild(assigned, self._store, keep_trying)
             seconds = time.monotonic() - began
             await self._seek(keep_trying)
         except Abandoned:
@@ -380,6 +458,10 @@ class WorkerApp:
         source = self._settings.topics.touchpoints
         committed = await self._consumer.thread.confirm(TP(source, partition) for partition in partitions)
         return {tp.partition: offset for tp, offset in committed.items()}
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _new_store(settings: Settings) -> ProfileStore:

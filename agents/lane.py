@@ -22,6 +22,8 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
   broker is away; the next commit carries the offset just as well.
 - `ConsumerThread._create_worker_consumer`, aiokafka's `_fetch_max_wait_ms`: Faust has no setting for it.
 - aiokafka's `_sender.sender_task` and `_message_accumulator`: see `abort`.
+- aiokafka's `_subscription` and the state of a partition in it: where a partition stands and where it ends,
+  at one and the same moment; the public `position` waits.
 - aiokafka's `_isolation_level`: Faust has no setting for it without its own way of exactly once.
 """
 
@@ -31,7 +33,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 import structlog
@@ -90,6 +92,20 @@ class Run(list[Any]):
         return offset
 
 
+class End(NamedTuple):
+    """A partition of which everything has been fetched.
+
+    Attributes:
+        at: as of when, in ms by this machine's clock.
+        epoch: which seek it was fetched after.
+        last: offset of the last record fetched; None where there was none since that seek.
+    """
+
+    at: int
+    epoch: int
+    last: int | None
+
+
 class LaneThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, which fetches without delay and survives a commit that fails."""
 
@@ -118,6 +134,28 @@ class LaneThread(driver.AIOKafkaConsumerThread):
     def fetched(self) -> dict[TP, int]:
         """Offset of the last record fetched since the latest seek, by partition."""
         return dict(self._fetched)
+
+    async def ends(self, partitions: Iterable[TP]) -> dict[TP, End]:
+        """Those of these partitions of which everything that is there has been fetched."""
+        return await self.call_thread(self._ends, set(partitions))  # type: ignore[no-any-return]
+
+    async def _ends(self, partitions: set[TP]) -> dict[TP, End]:
+        # In the thread that fetches, as between a fetch and the note of what it brought lies no await.
+        subscription = self._ensure_consumer()._subscription.subscription
+        if self._seeking or self.closed or subscription is None or subscription.assignment is None:
+            return {}
+        ends = {}
+        for tp in partitions:
+            if driver.ensure_aiokafka_TP(tp) not in subscription.assignment.tps:
+                continue
+            state = subscription.assignment.state_value(driver.ensure_aiokafka_TP(tp))
+            if state.timestamp is None or not state.has_valid_position:
+                continue
+            # Brokers without transactions know no last stable offset.
+            end = state.highwater if state.lso is None or state.lso < 0 else state.lso
+            if state.position >= end:
+                ends[tp] = End(state.timestamp, self.epoch, self._fetched.get(tp))
+        return ends
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every partition to where its group stands, and begin a new epoch.

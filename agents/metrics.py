@@ -112,6 +112,14 @@ class Metrics:
         self.suppressed = Counter(
             "cx_triggers_suppressed", "Candidates held back.", ["trigger", "reason"], registry=registry
         )
+        self.timers_fired = Counter(
+            "cx_timers_fired", "Timers that led to a decision.", ["play"], registry=registry
+        )
+        self.timers_overdue = Gauge(
+            "cx_timers_overdue_seconds",
+            "How long the most overdue timer has been due; 0 where none is.",
+            registry=registry,
+        )
         self.decision_latency = BatchHistogram(
             "cx_decision_latency_seconds",
             "From a record's Kafka timestamp to its batch being acknowledged.",

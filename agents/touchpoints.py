@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from schemas.errors import RejectedError, StateError
 from schemas.profile import Profile
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
-from stream.engine import Engine, Outcome
+from stream.engine import TIMER_DUE, Engine, Outcome
 from stream.erasure import is_blank
 from stream.plays.context import FIRED
 
@@ -63,6 +63,7 @@ class Work:
         erased: touchpoints dropped, as their customer was erased after them.
         erasures: customers erased, each time that one was.
         rekeyed: records published once more under the right key.
+        timers: timers fired, by play.
         lags: seconds from what happened to the record, of touchpoints applied.
         scores: churn risks scored.
     """
@@ -82,6 +83,7 @@ class Work:
     erased: int = 0
     erasures: int = 0
     rekeyed: int = 0
+    timers: Tally[tuple[str, ...]] = field(default_factory=Tally)
     lags: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
@@ -175,6 +177,66 @@ class TouchpointProcessor:
         if stored:
             self._profiles.commit(work.partition, work.profiles, stored, offsets[changelog])
 
+    async def fire(
+        self, partition: int, customers: Iterable[str], until: int, keep_trying: Callable[[], bool]
+    ) -> None:
+        """Take timers that are due all the way, as a run of touchpoints is taken.
+
+        Args:
+            partition: of the touchpoint topic.
+            customers: whose timers, of this partition.
+            until: timers due at or before it fire, in ms.
+            keep_trying: whether a publish that fails should be tried again.
+
+        Raises:
+            Abandoned: `keep_trying` said no; the timers are still there.
+            StateError: a stored profile can't be read.
+        """
+        if not keep_trying():
+            raise Abandoned
+        work = self.apply_timers(partition, customers, until, int(time.time() * 1000))
+        if work.profiles:
+            await self.deliver(work, None, keep_trying)
+        self._count_decided(work)
+
+    def apply_timers(self, partition: int, customers: Iterable[str], until: int, clock: int) -> Work:
+        """Fire timers that are due; publishes nothing and changes no state.
+
+        Args:
+            partition: of the touchpoint topic.
+            customers: whose timers, of this partition.
+            until: timers due at or before it fire, in ms.
+            clock: what time it really is, in ms.
+
+        Raises:
+            StateError: a stored profile can't be read.
+        """
+        work = Work(partition)
+        for customer in customers:
+            try:
+                before = self._profiles.get(partition, customer)
+                if before is None:
+                    continue
+                outcome = self._engine.fire(before, until, clock)
+                work.records += self._published(outcome, customer.encode(), partition)
+            except StateError:
+                raise
+            except Undecodable:
+                # The customer's next touchpoint makes a dead letter of it.
+                continue
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not stop a partition
+                # The timer stays in the profile, for when it is mended.
+                log.error(  # noqa: TRY400 - a traceback may show a customer's data
+                    "the engine failed on a timer",
+                    partition=partition,
+                    error=type(error).__name__,
+                    at=_place(error),
+                )
+                continue
+            work.profiles[customer] = outcome.profile
+            self._note_decided(outcome, work)
+        return work
+
     def apply(self, partition: int, run: Sequence[Any]) -> Work:
         """Decode and step a run; publishes nothing and changes no state.
 
@@ -210,7 +272,7 @@ class TouchpointProcessor:
                     work.replayed += 1
                     continue
                 outcome = step(before, event, event.time if event_clock or timestamp < 0 else timestamp)
-                published = self._published(outcome, record, partition)
+                published = self._published(outcome, record.key, partition)
             except RejectedError as error:
                 self._dead_letter(record, work, error.code, str(error), stage)
                 continue
@@ -315,14 +377,13 @@ class TouchpointProcessor:
             )
         )
 
-    def _published(self, outcome: Outcome, record: Any, partition: int) -> list[Record]:
-        """What a touchpoint sends to other customers, its triggers and decisions, or its proof."""
+    def _published(self, outcome: Outcome, key: bytes, partition: int) -> list[Record]:
+        """What an outcome sends to other customers, its triggers and decisions, or its proof."""
         if not outcome.decisions and not outcome.forwards and outcome.erasure is None:
             return []
         forwards = [self._forwarded(forward.touchpoint) for forward in outcome.forwards]
         if outcome.erasure is not None:
-            return forwards + self._forgetting(outcome.erasure, record, partition)
-        key = record.key
+            return forwards + self._forgetting(outcome.erasure, key, partition)
         records = [
             Record(
                 self._trigger_topics[fired.family], partition, key, trigger.encode(fired), cloudevents.HEADERS
@@ -346,12 +407,12 @@ class TouchpointProcessor:
             touchpoint.headers_of(event),
         )
 
-    def _forgetting(self, erased: Erasure, record: Any, partition: int) -> list[Record]:
+    def _forgetting(self, erased: Erasure, customer: bytes, partition: int) -> list[Record]:
         """The proof, and a tombstone on each topic that has something of the customer but the changelog."""
         key, value = erased.digest.encode(), erasure.encode(erased)
         return [
             Record(self._topics.erasures, partition, key, value, cloudevents.HEADERS),
-            *(Record(topic, partition, record.key, None, []) for topic in self._topics.tombstoned),
+            *(Record(topic, partition, customer, None, []) for topic in self._topics.tombstoned),
         ]
 
     def _note(self, outcome: Outcome, event: Touchpoint, record: Any, work: Work) -> None:
@@ -364,10 +425,17 @@ class TouchpointProcessor:
         work.late += outcome.late
         work.lags.append(max(record.timestamp - event.time, 0) / 1000)
         work.scores.append(outcome.profile.risk)
+        self._note_decided(outcome, work)
+
+    def _note_decided(self, outcome: Outcome, work: Work) -> None:
+        """Count what was decided."""
         for fired in outcome.triggers:
             work.emitted[fired.family,] += 1
         for decided in outcome.decisions:
+            is_timed = decided.data.touchpoint_type == TIMER_DUE
             for candidate in decided.data.candidates:
+                if is_timed:
+                    work.timers[candidate.play,] += 1
                 if candidate.reason != FIRED:
                     work.held[candidate.family, candidate.reason] += 1
 
@@ -376,8 +444,7 @@ class TouchpointProcessor:
         count_all(metrics.consumed, work.consumed)
         count_all(metrics.rejected, work.rejected)
         count_all(metrics.dead_letters, work.rejected)
-        count_all(metrics.triggers, work.emitted)
-        count_all(metrics.suppressed, work.held)
+        self._count_decided(work)
         metrics.applied.inc(work.applied)
         metrics.duplicate.inc(work.duplicates)
         metrics.replayed.inc(work.replayed)
@@ -389,6 +456,11 @@ class TouchpointProcessor:
         metrics.decision_latency.observe(max(now - record.timestamp, 0.0) / 1000 for record in run)
         metrics.event_lag.observe(work.lags)
         metrics.score.observe(work.scores)
+
+    def _count_decided(self, work: Work) -> None:
+        count_all(self._metrics.triggers, work.emitted)
+        count_all(self._metrics.suppressed, work.held)
+        count_all(self._metrics.timers_fired, work.timers)
 
 
 def _place(error: Exception) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from agents.metrics import Metrics
 from agents.tables.store import ProfileStore
+from agents.timers import Timers
 from schemas import mark
 from schemas import profile as codec
 from schemas.errors import StateError
@@ -40,10 +41,12 @@ class Profiles:
     Args:
         store: where the bytes are kept.
         metrics: where unreadable profiles are counted.
+        timers: what is told of the timers of profiles that change; None where the clock fires none.
     """
 
-    def __init__(self, store: ProfileStore, metrics: Metrics) -> None:
+    def __init__(self, store: ProfileStore, metrics: Metrics, timers: Timers | None = None) -> None:
         self.store = store
+        self._timers = timers
         self._metrics = metrics
         self._decoded: dict[int, dict[str, Profile]] = {}
 
@@ -105,6 +108,8 @@ class Profiles:
                 del decoded[key.decode()]
         for customer in list(islice(decoded, max(len(decoded) - MAX_DECODED, 0))):
             del decoded[customer]
+        if self._timers is not None:
+            self._timers.note(partition, profiles)
 
     def forget(self) -> None:
         """Let go of all decoded profiles: the store below may have changed."""

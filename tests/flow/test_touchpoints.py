@@ -21,6 +21,7 @@ from agents.metrics import Metrics
 from agents.partitioner import partition_of
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
+from agents.timers import Timers
 from agents.touchpoints import MAX_HEADER_BYTES, TouchpointProcessor, Work
 from schemas import mark
 from schemas import profile as codec
@@ -31,7 +32,7 @@ from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome
 from stream.replay import profile_line
-from tests.hotel import NOON, PROPERTY_TEST, engine
+from tests.hotel import NOON, PROPERTY_TEST, GivenRisk, engine
 
 PARTITIONS = 4
 ANN = partition_of(b"ann", PARTITIONS)
@@ -117,7 +118,8 @@ class Bench:
         for partition in range(PARTITIONS):
             self.store.open(partition)
         self.delivery = Acknowledging()
-        self.profiles = Profiles(self.store, metrics)
+        self.timers = Timers()
+        self.profiles = Profiles(self.store, metrics, self.timers)
         self.processor = TouchpointProcessor(
             decides or engine(),
             self.profiles,
@@ -513,3 +515,82 @@ def test_a_crash_repeats_and_never_adds(
 
     assert state(next_one) == state(undisturbed)
     assert outputs(next_one) == outputs(undisturbed)
+
+
+def test_a_timer_comes_to_a_trigger_and_a_decision(bench: Bench) -> None:
+    """As a touchpoint's, under the customer's key; the profile is still at the same touchpoint."""
+    bench.process(Read(0, b"ann", happened("complaint.opened", "1", issue="i1")))
+    due = bench.timers.take_due(ANN, NOON + HOUR, 10)
+    work = bench.processor.apply_timers(ANN, due, NOON + HOUR, NOON + HOUR)
+
+    assert due == ["ann"]
+    assert sent(work.records) == [("cx.trigger.recovery-offer.v1", b"ann"), ("cx.decisions.v1", b"ann")]
+    assert {record.partition for record in work.records} == {ANN}
+    assert (dict(work.emitted), dict(work.timers)) == ({("recovery-offer",): 1}, {("make-it-right",): 1})
+    assert (work.profiles["ann"].timers, work.profiles["ann"].applied) == ((), {ANN: 0})
+
+
+def test_a_timer_moves_no_offset_and_fires_once(bench: Bench) -> None:
+    """It is written as a run is, without an offset, and is not there any more after that."""
+    bench.process(Read(0, b"ann", happened("complaint.opened", "1", issue="i1")))
+    published = len(bench.delivery.records)
+    for _ in range(2):
+        due = bench.timers.take_due(ANN, NOON + HOUR, 10)
+        asyncio.run(bench.processor.fire(ANN, due, NOON + HOUR, lambda: True))
+    written = [record.topic for record in bench.delivery.records[published:]]
+
+    assert bench.delivery.next_offsets == [1, None]
+    assert written[-2:] == ["cx.decisions.v1", "cx.profiles.v1"]
+    assert written.count("cx.decisions.v1") == 1
+    assert bench.counted("cx_timers_fired_total", play="make-it-right") == 1.0
+    assert bench.counted("cx_events_applied_total") == 1.0
+    assert bench.profiles.get(ANN, "ann") == codec.decode(bench.store.get(ANN, b"ann") or b"")
+
+
+def test_a_timer_that_is_given_up_is_still_there(bench: Bench) -> None:
+    """Where the partition is someone else's by then, nothing is published and nothing is changed."""
+    bench.process(Read(0, b"ann", happened("complaint.opened", "1", issue="i1")))
+    before = bench.store.get(ANN, b"ann")
+    with pytest.raises(Abandoned):
+        asyncio.run(bench.processor.fire(ANN, ["ann"], NOON + HOUR, lambda: False))
+
+    assert bench.store.get(ANN, b"ann") == before
+    assert bench.delivery.next_offsets == [1]
+
+
+def test_a_touchpoint_fires_what_was_due_before_it(bench: Bench) -> None:
+    """What the clock has not fired, the customer's next touchpoint does, and both are counted."""
+    bench.process(Read(0, b"ann", happened("complaint.opened", "1", issue="i1")))
+    later = NOON + HOUR
+    bench.process(Read(1, b"ann", happened("complaint.closed", "2", time=later, issue="i1"), later))
+
+    assert bench.counted("cx_timers_fired_total", play="make-it-right") == 1.0
+    assert bench.counted("cx_events_applied_total") == 2.0
+    assert bench.timers.earliest() is None
+
+
+class Faulty(Engine):
+    """An engine with a fault: it raises on the timers of one customer."""
+
+    def fire(self, profile: Profile, until: int, clock: int = 0) -> Outcome:
+        """As the engine's, but for Ann."""
+        if profile.customer == "ann":
+            raise KeyError(profile.customer)
+        return super().fire(profile, until, clock)
+
+
+def test_a_fault_costs_one_customers_timer_only() -> None:
+    """The others' fire, and the one that does not stays in its profile."""
+    decides = engine()
+    bench = Bench(Faulty(decides.playbook, GivenRisk(0.25), "given"))
+    other = next(name for n in range(99) if partition_of((name := f"c{n}").encode(), PARTITIONS) == ANN)
+    bench.process(
+        Read(0, b"ann", happened("complaint.opened", "1", issue="i1")),
+        Read(1, other.encode(), happened("complaint.opened", "2", other, issue="i2")),
+    )
+    work = bench.processor.apply_timers(ANN, ["ann", other, "nobody"], NOON + HOUR, NOON)
+    ann = bench.profiles.get(ANN, "ann")
+
+    assert list(work.profiles) == [other]
+    assert ann is not None
+    assert [timer.key for timer in ann.timers] == ["i1"]

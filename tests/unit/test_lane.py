@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import faust
-from aiokafka import AIOKafkaConsumer
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.lane import Fetched, LaneConsumer, LaneThread, Run, _in_turn, is_compiled, use_lane
+from agents.lane import End, Fetched, LaneConsumer, LaneThread, Run, _in_turn, is_compiled, use_lane
 
 
 def test_faust_is_the_one_that_was_read() -> None:
@@ -149,3 +153,48 @@ def test_each_run_names_the_record_before_it() -> None:
     runs = [run for _, run in _in_turn(fetched, frozenset({"t"}), 2) if isinstance(run, Run)]
 
     assert [(run.follows, run.last) for run in runs] == [(4, 9), (None, 0), (9, 10)]
+
+
+def test_where_a_partition_ends_is_where_it_was() -> None:
+    """Still, aiokafka notes with each fetch where a partition ends, and when it was told so."""
+    noted = inspect.getsource(Fetcher)
+
+    for name in ("highwater = highwater", "lso = lso", "timestamp = now_ms"):
+        assert f"tp_state.{name}" in noted
+    assert "now_ms = int(1000 * time.time())" in noted
+    assert inspect.iscoroutinefunction(AIOKafkaConsumer.position)
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [
+        ({}, End(1_000, 3, 9)),
+        ({"_position": 11}, None),
+        ({"_position": None}, None),
+        ({"timestamp": None}, None),
+        ({"lso": 14, "highwater": 14}, None),
+        ({"highwater": 14}, End(1_000, 3, 9)),
+        ({"lso": -1}, End(1_000, 3, 9)),
+        ({"lso": None, "highwater": 13}, None),
+    ],
+)
+def test_a_partition_is_at_its_end_when_all_that_is_committed_was_fetched(
+    changes: dict[str, Any], end: End | None
+) -> None:
+    """By the last stable offset, or where the broker knows none by the last; not before it was asked."""
+    place, other = TopicPartition("t", 0), TopicPartition("t", 1)
+
+    async def ends() -> dict[TP, End]:
+        subscriptions = SubscriptionState()
+        subscriptions.subscribe({"t"})
+        subscriptions.assign_from_subscribed({place})
+        state = subscriptions.subscription.assignment.state_value(place)
+        state.seek(12)
+        for name, value in ({"highwater": 12, "lso": 12, "timestamp": 1_000} | changes).items():
+            setattr(state, name, value)
+        thread = object.__new__(LaneThread)
+        thread.epoch, thread.closed, thread._fetched = 3, False, {TP("t", 0): 9}
+        thread._consumer = SimpleNamespace(_subscription=subscriptions)
+        return await thread._ends({TP(*place), TP(*other)})
+
+    assert asyncio.run(ends()) == ({} if end is None else {TP("t", 0): end})

@@ -36,6 +36,8 @@ NAMES = [
     "cx_state_recovery_remaining_records",
     "cx_state_recovery_seconds",
     "cx_state_undecodable",
+    "cx_timers_fired",
+    "cx_timers_overdue_seconds",
     "cx_touchpoints_erased",
     "cx_triggers_emitted",
     "cx_triggers_suppressed",
