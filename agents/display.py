@@ -32,6 +32,7 @@ NUMBERS = {
     "kafka_dlt-original-partition": 4,
     "kafka_dlt-original-offset": 8,
     "kafka_dlt-original-timestamp": 8,
+    "cx-first-timestamp": 8,
 }
 """Headers of a dead letter that hold a big-endian number, and of how many bytes."""
 

@@ -322,7 +322,7 @@ class TouchpointProcessor:
             )
         key = customer.encode()
         work.rekeyed += 1
-        headers = [h for h in record.headers if h[0] != REKEYED]
+        headers = deadletter.with_first([h for h in record.headers if h[0] != REKEYED], record.timestamp)
         headers.append((REKEYED, str(work.partition).encode()))
         work.records.append(
             Record(self._topics.touchpoints, self._partition_of(key), key, record.value, headers)

@@ -2,7 +2,8 @@
 
 Key, value and headers are the original ones. The `kafka_dlt-*` names and encodings are those of
 Spring for Apache Kafka (numbers big-endian), so that JVM tools read them; the `cx-*` ones are ours.
-A letter that is published again carries `cx-replayed` and `cx-attempts`, and keeps them if it dies again.
+A letter that is published again carries `cx-replayed`, `cx-attempts` and `cx-first-timestamp`, and keeps
+them if it dies again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ MAX_MESSAGE = 300
 
 REPLAYED = "cx-replayed"
 """Header of a record that was published again: which dead letter it was, as `topic-partition@offset`."""
+
+FIRST = "cx-first-timestamp"
+"""Header of a record that was published again: the Kafka timestamp of its first record in ms, 8 bytes,
+big-endian. A touchpoint without a time of its own happened then, and not whenever it comes again."""
 
 ATTEMPTS = "cx-attempts"
 """Header of a record that was published again: how often by now, in decimal digits."""
@@ -141,6 +146,26 @@ def attempts_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
     return int(told) if _DIGITS.fullmatch(told) else 0
 
 
+def first_timestamp(headers: Sequence[tuple[str, bytes | None]]) -> int | None:
+    """The Kafka timestamp of a record's first publication; None where that is not told.
+
+    >>> first_timestamp(with_first([("app", b"x")], 1773480600000)), first_timestamp([("app", b"x")])
+    (1773480600000, None)
+    """
+    try:
+        return _number(dict(headers).get(FIRST), 8)
+    except ValueError:
+        return None
+
+
+def with_first(headers: Sequence[tuple[str, bytes]], timestamp: int) -> list[tuple[str, bytes]]:
+    """The headers of a record for publishing it again, with the Kafka timestamp (ms) that it had first."""
+    if first_timestamp(headers) is not None or timestamp < 0:
+        return list(headers)
+    others = [header for header in headers if header[0] != FIRST]
+    return [*others, (FIRST, timestamp.to_bytes(8, "big"))]
+
+
 def headers_again(
     headers: Sequence[tuple[str, bytes]], topic: str, partition: int, offset: int
 ) -> list[tuple[str, bytes]]:
@@ -150,6 +175,8 @@ def headers_again(
     [('app', b'x'), ('cx-replayed', b'cx.touchpoints.v1-dlt-3@17'), ('cx-attempts', b'1')]
     """
     original = [header for header in without_reason(headers) if header[0] not in (REPLAYED, ATTEMPTS)]
+    if (reason := origin_of(headers)) is not None:
+        original = with_first(original, reason.origin.timestamp)
     return [
         *original,
         (REPLAYED, f"{topic}-{partition}@{offset}".encode()),

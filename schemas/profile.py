@@ -49,7 +49,7 @@ MAX_TIMERS = 16
 """Timers kept: as many as there can be open issues and live keys; which ones go, stream/timers.py says."""
 
 MAX_SEEN = 64
-"""Touchpoints remembered for deduplication, besides the time window of seven days."""
+"""Touchpoints remembered for deduplication, besides the time window of thirty days."""
 
 
 class Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -105,10 +105,11 @@ class Topics:
     def specs(self) -> list[TopicSpec]:
         """Every topic that has to exist before a worker starts."""
         return [
-            # Seven days: as long as deduplication looks back, so that a reprocessed week is safe.
+            # Seven days: well within what deduplication looks back, so that a reprocessed week is safe.
             TopicSpec(self.touchpoints, retention_ms=7 * DAY_MS),
-            # Thirty days: someone has to find the time to look at them. Twice the default size: the
-            # largest touchpoint a broker takes fits with the headers that say why it is here.
+            # Thirty days: someone has to find the time to look at them, and deduplication looks back as far.
+            # Twice the default size: the largest touchpoint a broker takes fits with the headers that say
+            # why it is here.
             TopicSpec(self.dead_letters, retention_ms=30 * DAY_MS, max_message_bytes=2 * 1024 * 1024),
             TopicSpec(self.decisions, retention_ms=7 * DAY_MS),
             TopicSpec(self.profiles, compacted=True),

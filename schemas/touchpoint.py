@@ -198,6 +198,10 @@ def decode(value: bytes | None, headers: Headers = (), timestamp: int | None = N
     except msgspec.DecodeError as error:
         code = "text-invalid" if _LONE_SURROGATE.search(value) else "json-invalid"
         raise RejectedError(code, f"not readable as JSON: {error}") from None
+    if headers and wire.time is None and wire.timestamp is None:
+        first = deadletter.first_timestamp(headers)
+        if first is not None and 0 <= first < MAX_TIME:
+            wire.time = wire.timestamp = to_datetime(first)
     if timestamp is not None and not 0 <= timestamp < MAX_TIME:
         raise RejectedError("time-invalid", "the record's Kafka timestamp is before 1970 or after 2099")
     if wire.specversion is None:

@@ -9,14 +9,27 @@ import pytest
 
 from agents.touchpoints import TouchpointProcessor
 from schemas import mark
+from schemas.deadletter import headers_again
 from schemas.erasure import digest_of
 from schemas.errors import StateError
 from schemas.profile import Profile
 from schemas.topics import Topics, TopicSpec
+from schemas.touchpoint import Touchpoint
+from stream.engine import Engine, Outcome
 from tests.flow.test_touchpoints import ANN, PARTITIONS, TOPICS, Bench, Read, happened
-from tests.hotel import NOON, engine
+from tests.hotel import NOON, GivenRisk, engine
 
 HOUR = 3_600_000
+
+
+class Faulty(Engine):
+    """An engine with a fault: it raises on everything but a request to erase."""
+
+    def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
+        """As the engine's, for a request to erase."""
+        if touchpoint.type != "privacy.erase":
+            raise KeyError(touchpoint.type)
+        return super().step(profile, touchpoint, now)
 
 
 def erase(offset: int, id_: str = "e", time: int = NOON) -> Read:
@@ -186,6 +199,27 @@ def test_a_mark_that_can_not_be_read_stops_the_worker() -> None:
 
     with pytest.raises(StateError, match=f"a mark of an erasure in partition {ANN} can't be read"):
         bench.apply(lived(0, "1"))
+
+
+def test_a_dead_letter_brings_nobody_back() -> None:
+    """Replayed after the erasure: with a time of its own or, without one, by the time of its first record."""
+    own = msgspec.json.decode(happened("complaint.opened", "1", time=NOON - 1))
+    bench = Bench(Faulty(engine().playbook, GivenRisk(0.25), "given"))
+    for offset, fields in enumerate((own, {**own, "id": "2", "time": None})):
+        bench.process(Read(offset, b"ann", msgspec.json.encode(fields), NOON - 1))
+    letters = [r for r in bench.delivery.records if r.topic == TOPICS.dead_letters]
+    bench.process(erase(2))
+
+    mended = recovered(bench)
+    again = [headers_again(letter.headers, TOPICS.dead_letters, ANN, 0) for letter in letters]
+    work = mended.apply(
+        *(
+            Read(offset, letter.key, letter.value or b"", NOON + HOUR, headers)
+            for offset, (letter, headers) in enumerate(zip(letters, again, strict=True), start=3)
+        )
+    )
+
+    assert (len(letters), work.erased, work.applied, work.profiles) == (2, 2, 0, {})
 
 
 def test_logs_and_metrics_name_nobody(capsys: pytest.CaptureFixture[str]) -> None:

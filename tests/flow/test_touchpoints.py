@@ -273,7 +273,7 @@ def test_what_comes_late_updates_the_profile_and_fires_nothing_stale(bench: Benc
 
 @pytest.mark.parametrize("key", [None, b"", b"someone else"])
 def test_a_record_under_another_key_is_forwarded_under_its_own(bench: Bench, key: bytes | None) -> None:
-    """Value and headers stay, key and partition are murmur2's, and a header says where it was."""
+    """Value and headers stay, key and partition are murmur2's, and headers say when and where it was."""
     eve = happened("complaint.opened", "1", customer="eve")
     work = bench.apply(Read(0, key, eve, headers=[("app", b"1"), ("cx-rekeyed", b"9")]))
 
@@ -283,7 +283,11 @@ def test_a_record_under_another_key_is_forwarded_under_its_own(bench: Bench, key
             partition_of(b"eve", PARTITIONS),
             b"eve",
             eve,
-            [("app", b"1"), ("cx-rekeyed", str(ANN).encode())],
+            [
+                ("app", b"1"),
+                ("cx-first-timestamp", struct.pack(">q", NOON)),
+                ("cx-rekeyed", str(ANN).encode()),
+            ],
         )
     ]
     assert (work.rekeyed, work.applied, work.profiles) == (1, 0, {})

@@ -167,6 +167,7 @@ def test_who_dies_again_counts_its_attempts_and_is_replayed_once_a_time(
     last = read_all(kafka, topics.dead_letters)[-1]
     assert [name for name, _ in last.headers] == [
         "app",
+        "cx-first-timestamp",
         "cx-replayed",
         "cx-attempts",
         "kafka_dlt-original-topic",

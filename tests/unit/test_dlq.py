@@ -92,12 +92,18 @@ def test_who_dies_again_tells_of_the_last_death_alone() -> None:
 
 
 def test_published_again_it_carries_its_own_headers_its_place_and_the_attempt() -> None:
-    """Attempts are counted up, and only the last place is named."""
+    """Attempts are counted up, only the last place is named, and only the first time."""
     once = headers_again([("app", b"x"), *OURS], "cx.touchpoints.v1-dlt", 1, 5)
-    twice = headers_again(headers_of(once, ORIGIN, "x", "y", "step"), "cx.touchpoints.v1-dlt", 2, 8)
+    later = ORIGIN._replace(timestamp=MORNING + 7)
+    twice = headers_again(headers_of(once, later, "x", "y", "step"), "cx.touchpoints.v1-dlt", 2, 8)
 
-    assert once == [("app", b"x"), ("cx-replayed", b"cx.touchpoints.v1-dlt-1@5"), ("cx-attempts", b"1")]
-    assert twice == [("app", b"x"), ("cx-replayed", b"cx.touchpoints.v1-dlt-2@8"), ("cx-attempts", b"2")]
+    first = ("cx-first-timestamp", MORNING.to_bytes(8, "big"))
+    replayed, again = (
+        ("cx-replayed", b"cx.touchpoints.v1-dlt-1@5"),
+        ("cx-replayed", b"cx.touchpoints.v1-dlt-2@8"),
+    )
+    assert once == [("app", b"x"), first, replayed, ("cx-attempts", b"1")]
+    assert twice == [("app", b"x"), first, again, ("cx-attempts", b"2")]
 
 
 @pytest.mark.parametrize("count", [b"", b"-1", b"many", b"1.5", b"9" * 10_000, "٣".encode()])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.profile import MAX_SEEN, new_profile
 from schemas.timestamp import SECOND
+from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream.duplicates import WINDOW, digest_of, is_duplicate, remember
 from tests.hotel import NOON, PROPERTY_TEST
@@ -31,8 +32,15 @@ def test_what_was_seen_is_a_duplicate() -> None:
     assert not is_duplicate(profile, digest(2), NOON)
 
 
-def test_window_ends_after_seven_days() -> None:
-    """A touchpoint repeated a week later is a duplicate, a second after that it is a new one."""
+def test_the_window_is_as_long_as_dead_letters_are_kept() -> None:
+    """Whatever can be sent again is still remembered."""
+    letters = next(spec for spec in Topics().specs if spec.name == Topics().dead_letters)
+
+    assert letters.retention_ms == WINDOW
+
+
+def test_window_ends_after_thirty_days() -> None:
+    """A touchpoint repeated within thirty days is a duplicate, a second after that it is a new one."""
     profile = new_profile("ann")
     remember(profile, digest(1), NOON)
 

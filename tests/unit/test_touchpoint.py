@@ -460,3 +460,17 @@ def test_any_json_in_any_field(valid: dict[str, Any], changes: dict[str, Any]) -
 def test_any_bytes_in_headers(changes: dict[str, bytes], value: bytes) -> None:
     """Whatever bytes stand in the headers, the record is read or has a reason."""
     assert outcome_of(value, list({**dict(BINARY), **changes}.items())) in CODES
+
+
+@pytest.mark.parametrize(
+    "value",
+    [event(time=None), call()],
+)
+def test_published_again_it_happened_when_it_was_published_first(value: bytes) -> None:
+    """A touchpoint without a time of its own has that of its first record, where that is told."""
+    first = ("cx-first-timestamp", (NOON - MAX_AHEAD).to_bytes(8, "big"))
+
+    assert decode(value, [first], NOON).time == NOON - MAX_AHEAD
+    assert decode(event(time="2026-03-14T12:00:00Z"), [first], NOON).time == NOON
+    for wrong in (b"", b"yesterday", (-1).to_bytes(8, "big", signed=True), MAX_TIME.to_bytes(8, "big")):
+        assert decode(value, [("cx-first-timestamp", wrong)], NOON).time == NOON

@@ -49,9 +49,10 @@ def replay(
     """Publish dead letters to the touchpoint topic again, once what was wrong is mended.
 
     Key, value and headers are the original ones; headers say which letter it was and count the attempts.
-    They pass deduplication like any touchpoint: one whose source and id were applied within the last 7 days
-    is counted as a duplicate and changes nothing. Beyond that it would count twice, so name what you mean, by
-    place, --reason or --since. A touchpoint without a time of its own gets the time of the replay.
+    They pass deduplication like any touchpoint: one whose source and id were applied meanwhile is
+    counted as a duplicate and changes nothing, if it is among the customer's latest 64; else it would count
+    twice, so name what you mean, by place, --reason or --since. One that happened before its customer was
+    erased brings nobody back. A touchpoint without a time of its own keeps that of its first record.
 
     Nothing is deleted from the dead-letter topic. Of a letter that was replayed and died again only the last
     one is taken, unless named by its place. What can't be replayed is told; then the exit code is 2.
