@@ -135,6 +135,7 @@ def test_a_letter_is_applied_once_however_often_it_is_replayed(
     assert {record.headers for record in records} == {
         (
             ("app", b"\xff"),
+            ("cx-first-timestamp", (1_773_480_600_000).to_bytes(8, "big")),
             ("cx-replayed", f"{topics.dead_letters}-{ANN}@0".encode()),
             ("cx-attempts", b"1"),
         )
