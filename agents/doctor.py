@@ -8,6 +8,8 @@ import os
 import shutil
 import ssl
 import stat
+import struct
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,6 +49,9 @@ BASE_BYTES = 200 * 1024**2
 
 PROFILE_BYTES = 750
 """Memory of a profile in the store `memory`: some 600 B, and 150 B for keeping it."""
+
+_FLOCK = "hhqqi"
+"""`struct flock` of Linux: type, whence, start, length, process."""
 
 ANSWER_MS = 15_000
 """How long one request may take, in ms."""
@@ -423,13 +428,19 @@ def _state(patient: Patient) -> Iterator[Check]:
 
 
 def _is_locked(lock: Path) -> bool:
-    """Whether a process has a database open, by the lock that RocksDB holds as long."""
+    """Whether a process has a database open, by the lock that RocksDB holds as long.
+
+    The lock is asked about and not tried: a worker that starts at this moment must not find it taken.
+    """
+    if sys.platform != "linux":
+        return False  # The question is laid out otherwise there, and workers are run on Linux.
     try:
-        with lock.open("rb+") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with lock.open("rb") as file:
+            question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, *_ = struct.unpack(_FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, question))
     except OSError:
-        return True
-    return False
+        return False
+    return bool(kind != fcntl.F_UNLCK)
 
 
 def _is_loopback(address: str) -> bool:

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -276,6 +277,23 @@ def worker(site: Site, folder: Path, *options: str, **settings: object) -> Worke
     return Worker(address, TOPICS, folder, *options, environment=environment)
 
 
+def listening(pid: int) -> set[str] | None:
+    """The addresses that a process listens on; None where the system does not tell, as Linux does."""
+    sockets = Path(f"/proc/{pid}/net")
+    if not sockets.exists():
+        return None
+    own = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()}
+    found = set()
+    for family, table in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")):
+        for line in (sockets / table).read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in own:
+                words = bytes.fromhex(local.split(":")[0])
+                packed = b"".join(words[n : n + 4][::-1] for n in range(0, len(words), 4))
+                found.add(socket.inet_ntop(family, packed))
+    return found
+
+
 def test_a_worker_works(site: Site, tmp_path: Path) -> None:
     """With the rights of the README and no others: touchpoints over TLS with a login, triggers come out."""
     environment = site.env()
@@ -285,6 +303,7 @@ def test_a_worker_works(site: Site, tmp_path: Path) -> None:
         b'"data":{"issue":"i-1"}}'
     )
     try:
+        assert listening(running.process.pid) in (None, {"127.0.0.1"})
         assert run(environment, "publish", "-", stdin=line).exit_code == 0
         wait_for(lambda: running.metric("cx_triggers_emitted_total") >= 2, "triggers", running)
         tailed = run(environment, "tail", "--from-beginning", "--max", "2", "--json")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -43,3 +44,22 @@ def test_a_cancelled_run_does_not_end_the_reading(tmp_path: Path) -> None:
         return app._running[0].cancelled()
 
     assert asyncio.run(read_on())
+
+
+def test_faust_serves_nothing_and_logs_in_as_we_do(tmp_path: Path) -> None:
+    """Faust's web server, which would show tables, is off; its clients log in as the connection says."""
+
+    async def configured() -> Any:
+        connection = Connection(
+            "a:1,b:2", sasl_mechanism="SCRAM-SHA-512", sasl_username="ann", sasl_password="secret"
+        )
+        settings = Settings(connection, state=tmp_path)
+        app = WorkerApp(settings, load_engine(), 4, Metrics(CollectorRegistry(), []), Health())
+        return app.faust
+
+    app = asyncio.run(configured())
+
+    assert app.conf.web_enabled is False
+    assert [str(url) for url in app.transport.url] == ["kafka://a:1", "kafka://b:2"]
+    assert app.conf.broker_credentials.username == "ann"
+    assert app.conf.broker_credentials.protocol.value == "SASL_SSL"

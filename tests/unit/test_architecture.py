@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -48,6 +49,38 @@ def test_every_folder_of_code_is_a_package() -> None:
     packages = {path.parent for path in modules if path.name == "__init__.py"}
 
     assert packages == code
+
+
+UNSAFE_MODULES = {"cloudpickle", "copyreg", "dill", "joblib", "marshal", "pickle", "shelve"}
+"""What they read can run code."""
+
+UNSAFE_CALLS = {"eval", "exec", "compile"}
+UNSAFE_YAML = {"load_all", "unsafe_load", "full_load", "Loader", "UnsafeLoader", "FullLoader"}
+
+
+def code() -> list[str]:
+    """Paths of the modules that are shipped."""
+    return [
+        path for path in committed() if path.endswith(".py") and path.split("/")[0] in PACKAGES - {"tests"}
+    ]
+
+
+@pytest.mark.parametrize("path", code())
+def test_nothing_that_is_read_can_run(path: str) -> None:
+    """Neither bytes off the wire nor files become code: no pickle, no eval, YAML by the safe loader alone."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names} & UNSAFE_MODULES
+        elif isinstance(node, ast.ImportFrom):
+            found |= {(node.module or "").split(".")[0]} & UNSAFE_MODULES
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found |= {node.func.id} & UNSAFE_CALLS
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "yaml":
+            found |= {node.attr} & UNSAFE_YAML
+
+    assert found == set()
 
 
 def requirements(name: str) -> list[str]:
