@@ -29,6 +29,7 @@ from schemas.errors import RejectedError, StateError
 from schemas.profile import Profile
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
+from stream import identity
 from stream.engine import TIMER_DUE, Engine, Outcome
 from stream.erasure import is_blank
 from stream.plays.context import FIRED
@@ -436,7 +437,8 @@ class TouchpointProcessor:
             for candidate in decided.data.candidates:
                 if is_timed:
                     work.timers[candidate.play,] += 1
-                if candidate.reason != FIRED:
+                # Two ids that were joined are no trigger that was held back.
+                if candidate.reason != FIRED and candidate.family != identity.FAMILY:
                     work.held[candidate.family, candidate.reason] += 1
 
     def _count(self, work: Work, run: Sequence[Any]) -> None:

@@ -48,6 +48,31 @@ more is a till where everyone logs in."""
 MAX_TIMERS = 16
 """Timers kept: as many as there can be open issues and live keys; which ones go, stream/timers.py says."""
 
+MAX_LINKS = 64
+"""Words on other ids that are kept, of those said to be no alias the latest: as many as `MAX_ALIASES`."""
+
+MAX_HEARD = 128
+"""Other ids of which the last number heard is kept, the latest: twice as many as can be linked, as those
+that were unlinked may still have sent something."""
+
+MAX_DAYS = 64
+"""Active days remembered one by one, the latest, in two bytes each: a purchase reported late finds its place
+among them, and those of two profiles that are one customer's are told apart."""
+
+MAX_TURNS = 16
+"""Moments at which a customer became an advocate or was let down that are remembered one by one: as many as
+the experience ledger holds."""
+
+MAX_CLOSED = 8
+"""Closed issues remembered, those closed last: as many as may be open. An opening that is told after
+its closing opens nothing."""
+
+MAX_REOPENED = 4
+"""Further openings of an open issue remembered, the latest: which of them a closing leaves open."""
+
+MAX_EARLY = 8
+"""Bookings remembered of which a status is known and nothing else yet: as many as are kept."""
+
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of thirty days."""
 
@@ -64,7 +89,7 @@ class Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
     last: int
 
 
-class Moment(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class Moment(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     """A good or bad moment of the experience ledger.
 
     Attributes:
@@ -114,6 +139,46 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     room: str | None = None
     key: Key | None = None
     changed: int = 0
+
+
+class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The latest word on whether another id is an alias of this one.
+
+    Attributes:
+        time: when it was said, in ms.
+        unlinked: whether it is none any more, or was refused.
+        first: number of the first claim that is not answered yet; 0 for none.
+        last: number of the last one; 0 for none.
+    """
+
+    time: int
+    unlinked: bool
+    first: int = 0
+    last: int = 0
+
+
+class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """When each thing was said that a booking is made of, so that the latest word holds; −1 is never.
+
+    Attributes:
+        property: when the hotel was said, in ms, as all of these.
+        arrival: when the first day was said.
+        departure: when the last day was said.
+        room: when the room was said.
+        confirmed: when it was confirmed last.
+        said: when another status was said last.
+        status: that status; empty for none.
+        early: the room, of a booking that is not confirmed yet.
+    """
+
+    property: int = -1
+    arrival: int = -1
+    departure: int = -1
+    room: int = -1
+    confirmed: int = -1
+    said: int = -1
+    status: str = ""
+    early: str | None = None
 
 
 class Issue(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -202,6 +267,19 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         ahead: the latest time that a touchpoint of a clock that is ahead gave itself, in ms.
         erased: touchpoints up to this time, in ms, are dropped, as the customer was erased after them;
             −1: never erased.
+        linked_to: the customer whom this id was said to be an alias of; `moved_to` is the same, but for the
+            smallest id of a circle.
+        links: the latest word on each id that was said to be an alias of this one; at most `MAX_LINKS`.
+        heard: number of the last message of each other id; at most `MAX_HEARD`.
+        sent: number of the last message to another id.
+        days: the latest of the active days, two bytes each, counted from 1970; at most `MAX_DAYS`.
+        turns: when the customer became an advocate, and was let down; twice the time in ms, and one
+            more where let down; in order, at most `MAX_TURNS`.
+        reached: the stage below `advocate` that was reached, and when; None where `turns` is empty.
+        closed: when an issue was closed last, by its id, in ms; at most `MAX_CLOSED`.
+        reopened: when an open issue was opened again, by its id, in ms; the latest `MAX_REOPENED` times.
+        told: when each thing was said of a booking, if not all at once, by its id; of bookings that
+            are kept, and at most `MAX_EARLY` others.
     """
 
     version: int
@@ -235,6 +313,16 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     timers: tuple[Timer, ...] = ()
     ahead: int = 0
     erased: int = -1
+    linked_to: str | None = None
+    links: dict[str, Link] = {}
+    heard: dict[str, int] = {}
+    sent: int = 0
+    days: bytes = b""
+    turns: tuple[int, ...] = ()
+    reached: tuple[str, int] | None = None
+    closed: dict[str, int] = {}
+    reopened: dict[str, tuple[int, ...]] = {}
+    told: dict[str, Words] = {}
 
 
 class _Timed(msgspec.Struct, gc=False):

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+SOURCE = "/segment"
+"""`source` of what is read in Segment's form."""
+
 NAMES = {
     "Order Completed": "order.placed",
     "Order Cancelled": "order.cancelled",

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from schemas import deadletter
+from schemas import deadletter, segment
 from schemas.errors import RejectedError
 from schemas.segment import amount_of, name_of
 from schemas.timestamp import DAY, to_datetime, to_millis
@@ -311,7 +311,7 @@ def _from_segment(wire: _Wire, timestamp: int | None) -> Touchpoint:
     return _within_limits(
         Touchpoint(
             wire.messageId,
-            "/segment",
+            segment.SOURCE,
             name_of(wire.type, wire.event),
             customer,
             _time(wire.timestamp, timestamp),

@@ -41,6 +41,23 @@ def remember(profile: Profile, digest: bytes, now: int) -> None:
     profile.seen = seen[drop:]
 
 
+def forget(profile: Profile, digest: bytes) -> None:
+    """Take a digest out, as if it had not been seen."""
+    seen = profile.seen
+    entries = [seen[at : at + _ENTRY] for at in range(0, len(seen), _ENTRY)]
+    profile.seen = b"".join(entry for entry in entries if entry[:_DIGEST] != digest)
+
+
+def merge(profile: Profile, other: Profile) -> None:
+    """Remember as well what another profile has seen; the latest stay."""
+    if not other.seen:
+        return
+    both = profile.seen + other.seen
+    entries = {both[at : at + _ENTRY] for at in range(0, len(both), _ENTRY)}
+    ordered = sorted(entries, key=lambda entry: (entry[_DIGEST:], entry))
+    profile.seen = b"".join(ordered[-MAX_SEEN:])
+
+
 def digest_of(touchpoint: Touchpoint) -> bytes:
     """The digest that stands for a touchpoint's (source, id)."""
     identity = f"{len(touchpoint.source)}:{touchpoint.source}{touchpoint.id}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 
 import msgspec
 
 from schemas.cloudevents import SOURCE, deterministic_id
-from schemas.decision import Decision, DecisionData
+from schemas.decision import Candidate, Decision, DecisionData
 from schemas.erasure import TYPE as ERASE
 from schemas.erasure import Erasure
 from schemas.errors import InputError
@@ -17,7 +18,18 @@ from schemas.profile import Profile, Timer, new_profile
 from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger
-from stream import duplicates, erasure, experience, issues, journey, permissions, recency, stays, timers
+from stream import (
+    duplicates,
+    erasure,
+    experience,
+    identity,
+    issues,
+    journey,
+    permissions,
+    recency,
+    stays,
+    timers,
+)
 from stream.churn import models
 from stream.churn.features import features_of
 from stream.churn.scorer import Scorer
@@ -35,6 +47,8 @@ TIMER_DUE = "timer.due"
 """What stands for a touchpoint's type where a timer is decided on."""
 
 _UNKNOWN = TouchpointType()
+_IDENTITY = TouchpointType()
+"""What the catalogue holds of types that are about identity; told apart by being this very object."""
 
 
 class Outcome(msgspec.Struct, gc=False):
@@ -80,7 +94,7 @@ class Engine:
         self.playbook = playbook
         self.playbook_version = playbook.version
         self.model = model
-        self._catalogue = playbook.catalogue
+        self._catalogue = {**playbook.catalogue, **dict.fromkeys(identity.TYPES, _IDENTITY)}
         self._plays = frozenset(play.play for play in playbook.plays)
         self._predict = scorer.predict
         index = PlayIndex(playbook)
@@ -102,9 +116,10 @@ class Engine:
 
         Raises:
             msgspec.ValidationError: the touchpoint's data lacks what its type needs.
+            RejectedError: it links ids in a way that is not allowed.
         """
         said = touchpoint.time
-        if profile is not None and said <= profile.erased:
+        if profile is not None and said <= profile.erased and touchpoint.type not in identity.MESSAGES:
             return Outcome(profile, erased=True)
         if touchpoint.type == ERASE:
             # Not deduplicated by its id: to erase twice does no harm, not to erase does.
@@ -113,6 +128,13 @@ class Engine:
         if said > now:
             # By a clock that is ahead: it must not outrank what the customer says in the meantime.
             touchpoint = msgspec.structs.replace(touchpoint, time=now)
+        entry = self._catalogue.get(touchpoint.type, _UNKNOWN)
+        if (
+            entry is _IDENTITY
+            or touchpoint.moved is not None
+            or (profile is not None and profile.moved_to is not None)
+        ):
+            return self._meet(profile, touchpoint, said, now)
         digest = duplicates.digest_of(touchpoint)
         if profile is None:
             profile = new_profile(touchpoint.customer)
@@ -121,12 +143,15 @@ class Engine:
         profile = copy(profile)
         if said > now:
             profile.ahead = max(profile.ahead, said)
+        duplicates.remember(profile, digest, now)
+        return self._applied(profile, touchpoint, entry, now)
+
+    def _applied(self, profile: Profile, touchpoint: Touchpoint, entry: TouchpointType, now: int) -> Outcome:
+        """What comes of a touchpoint that has not been here before, on a profile that may be changed."""
         before: Outcome | None = None
         if profile.timers and profile.timers[0].due <= now:
             before = Outcome(profile)
             self._fire_due(before, now, 0)
-        duplicates.remember(profile, digest, now)
-        entry = self._catalogue.get(touchpoint.type, _UNKNOWN)
         recency.count(profile, touchpoint)
         opened = closed = None
         if entry.effect is not None:
@@ -154,7 +179,9 @@ class Engine:
         )
         for rule in self._rules_for(touchpoint.type):
             rule.decide(context)
-        decisions = [self._decision(context)] if context.candidates else []
+        decisions = []
+        if context.candidates:
+            decisions.append(self._decision(profile, touchpoint, now, context.candidates))
         if before is not None:
             return Outcome(
                 profile, before.triggers + context.triggers, before.decisions + decisions, late=late
@@ -201,18 +228,39 @@ class Engine:
             rule.expire(context, timer.key)
             outcome.triggers += context.triggers
             if context.candidates:
-                outcome.decisions.append(self._decision(context))
+                decided = self._decision(context.profile, context.touchpoint, timer.due, context.candidates)
+                outcome.decisions.append(decided)
 
-    def _decision(self, context: Context) -> Decision:
-        profile, touchpoint = context.profile, context.touchpoint
+    def _meet(self, profile: Profile | None, touchpoint: Touchpoint, said: int, now: int) -> Outcome:
+        """A step that concerns more than one id of a customer."""
+        profile = new_profile(touchpoint.customer) if profile is None else copy(profile)
+        if said > now:
+            profile.ahead = max(profile.ahead, said)
+        meeting = identity.Meeting(profile, touchpoint, now)
+        meeting.hold()
+        if meeting.taken is not None:
+            return self.step(profile, meeting.taken, now)
+        if meeting.merged:
+            profile.risk = self._predict(features_of(profile, now))
+        outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards)
+        if meeting.reason is not None:
+            # The record that two ids were joined or parted names the other one.
+            about = msgspec.structs.replace(touchpoint, correlation=meeting.other)
+            candidates = [Candidate(identity.FAMILY, identity.FAMILY, meeting.reason)]
+            outcome.decisions = [self._decision(profile, about, now, candidates)]
+        return outcome
+
+    def _decision(
+        self, profile: Profile, touchpoint: Touchpoint, now: int, candidates: Sequence[Candidate]
+    ) -> Decision:
         return Decision(
             deterministic_id(profile.customer, touchpoint.source, touchpoint.id),
             profile.customer,
-            context.now,
+            now,
             touchpoint.id,
             DecisionData(
                 touchpoint.type,
-                tuple(context.candidates),
+                tuple(candidates),
                 profile.stage,
                 round(profile.risk, 6),
                 self.model,

@@ -18,7 +18,7 @@ from schemas.timestamp import to_datetime
 from schemas.touchpoint import Touchpoint
 from stream.forward import Forward
 
-_NOT_TOLD = frozenset(("decayed", "applied"))
+_NOT_TOLD = frozenset(("decayed", "applied", "reached"))
 """Fields with an entry for something else than a piece of what was known."""
 
 

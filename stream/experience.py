@@ -38,11 +38,15 @@ def record(profile: Profile, touchpoint: Touchpoint, weight: float) -> None:
     """Enter a moment in the ledger, in order of time; the oldest goes when it is full."""
     moment = Moment(touchpoint.time, weight, touchpoint.type, touchpoint.id)
     moments = profile.moments
-    if moments and moments[-1].time > moment.time:
-        entered = sorted((*moments, moment), key=lambda entry: entry.time)
-        profile.moments = tuple(entered[-MAX_MOMENTS:])
+    if moments and moments[-1] > moment:
+        profile.moments = tuple(sorted((*moments, moment))[-MAX_MOMENTS:])
     else:
         profile.moments = (*moments[-(MAX_MOMENTS - 1) :], moment)
+
+
+def merge(profile: Profile, other: Profile) -> None:
+    """Enter the moments of another profile of the same customer."""
+    profile.moments = tuple(sorted((*profile.moments, *other.moments))[-MAX_MOMENTS:])
 
 
 def bad_moments(profile: Profile, since: int, severity: float) -> int:

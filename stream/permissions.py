@@ -30,8 +30,7 @@ def bind_device(profile: Profile, touchpoint: Touchpoint) -> None:
         msgspec.ValidationError: the data names no device.
     """
     device = msgspec.convert(touchpoint.data, DeviceData).device
-    if touchpoint.time >= profile.device_bound:
-        profile.device, profile.device_bound = device, touchpoint.time
+    _bind(profile, device, touchpoint.time)
 
 
 def grant(profile: Profile, touchpoint: Touchpoint) -> None:
@@ -62,5 +61,26 @@ def _note(profile: Profile, touchpoint: Touchpoint, *, withdrawn: bool) -> None:
     latest = {consent.purpose: consent for consent in profile.consents}
     said = Consent(touchpoint.time, withdrawn, purpose)
     latest[purpose] = max(latest.get(purpose, said), said)
+    _keep(profile, latest)
+
+
+def merge(profile: Profile, other: Profile) -> None:
+    """Take over what another profile of the same customer was told later."""
+    if other.device is not None:
+        _bind(profile, other.device, other.device_bound)
+    if other.consents:
+        latest = {consent.purpose: consent for consent in profile.consents}
+        for said in other.consents:
+            latest[said.purpose] = max(latest.get(said.purpose, said), said)
+        _keep(profile, latest)
+
+
+def _bind(profile: Profile, device: str, time: int) -> None:
+    # Of two at once the greater name, so that both orders of arrival come to the same.
+    if (time, device) > (profile.device_bound, profile.device or ""):
+        profile.device, profile.device_bound = device, time
+
+
+def _keep(profile: Profile, latest: dict[str, Consent]) -> None:
     # The oldest words go, and no older one comes in: whoever's withdrawal is forgotten stays withdrawn.
     profile.consents = tuple(sorted(latest.values())[-MAX_PURPOSES:])

@@ -1,10 +1,17 @@
-"""Recency, frequency and monetary value: what every touchpoint and every purchase adds up to."""
+"""Recency, frequency and monetary value: what every touchpoint and every purchase adds up to.
+
+All of it is by the time of what happened, whatever order it arrives in.
+"""
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Sequence
+from itertools import pairwise
 from math import exp2
+from struct import pack, unpack
 
-from schemas.profile import MAX_KINDS, OTHER_KIND, Kind, Profile
+from schemas.profile import MAX_DAYS, MAX_KINDS, OTHER_KIND, Kind, Profile
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint
 
@@ -52,21 +59,132 @@ def count(profile: Profile, touchpoint: Touchpoint) -> None:
 
 
 def count_activity(profile: Profile, touchpoint: Touchpoint) -> None:
-    """Count a purchase: money at once, and a further active day if the UTC day is a new one."""
+    """Count a purchase: money at once, and a further active day if the UTC day is a new one.
+
+    A day before all that are remembered, where some were forgotten, is taken as counted.
+    """
     time = touchpoint.time
     amount = touchpoint.amount or 0.0
     profile.spent += amount
+    day = time // DAY
     if profile.active_days == 0:
         profile.active_days = 1
         profile.last_active = time
         profile.last_amount = amount
+        profile.days = _packed([day])
         return
-    gap = time // DAY - profile.last_active // DAY
+    gap = day - profile.last_active // DAY
     if gap > 0:
+        days = profile.days or _packed(_days(profile))
         profile.active_days += 1
         delta = gap - profile.gap_mean
         profile.gap_mean += delta / (profile.active_days - 1)
         profile.gap_m2 += delta * (gap - profile.gap_mean)
+        profile.days = days[-2 * (MAX_DAYS - 1) :] + _packed([day])
+    elif gap < 0:
+        _insert(profile, day)
     if time >= profile.last_active:
         profile.last_active = time
         profile.last_amount = amount
+
+
+def merge(profile: Profile, other: Profile) -> None:
+    """Count what another profile of the same customer has counted."""
+    if other.touchpoints:
+        _merge_counts(profile, other)
+    if other.active_days:
+        _merge_activity(profile, other)
+
+
+def _merge_counts(profile: Profile, other: Profile) -> None:
+    if profile.touchpoints:
+        latest = max(profile.last_seen, other.last_seen)
+        ages = (latest - profile.last_seen, latest - other.last_seen)
+        week, month, quarter = (
+            ours * exp2(-ages[0] / half_life) + theirs * exp2(-ages[1] / half_life)
+            for ours, theirs, half_life in zip(profile.decayed, other.decayed, HALF_LIVES, strict=True)
+        )
+        profile.decayed = (week, month, quarter)
+        profile.first_seen = min(profile.first_seen, other.first_seen)
+        profile.last_seen = latest
+    else:
+        profile.decayed = other.decayed
+        profile.first_seen, profile.last_seen = other.first_seen, other.last_seen
+    profile.touchpoints += other.touchpoints
+    kinds = dict(profile.kinds)
+    for type_, kind in other.kinds.items():
+        name = type_ if type_ in kinds or len(kinds) < MAX_KINDS else OTHER_KIND
+        known = kinds.get(name)
+        kinds[name] = kind if known is None else Kind(known.count + kind.count, max(known.last, kind.last))
+    profile.kinds = kinds
+
+
+def _merge_activity(profile: Profile, other: Profile) -> None:
+    profile.spent += other.spent
+    # Of two at the same time the larger amount, so that it doesn't matter which profile is the other.
+    if (other.last_active, other.last_amount) > (profile.last_active, profile.last_amount) or (
+        profile.active_days == 0
+    ):
+        last = other.last_active, other.last_amount
+    else:
+        last = profile.last_active, profile.last_amount
+    ours, theirs = _days(profile), _days(other)
+    days = sorted({*ours, *theirs})
+    forgotten = profile.active_days - len(ours) + other.active_days - len(theirs)
+    if forgotten:
+        # What is not known day by day is taken as if no day were in both, and the gaps as two samples of one.
+        ours_n, theirs_n = max(profile.active_days - 1, 0), max(other.active_days - 1, 0)
+        both = max(ours_n + theirs_n, 1)
+        delta = other.gap_mean - profile.gap_mean
+        profile.gap_mean += delta * theirs_n / both
+        profile.gap_m2 += other.gap_m2 + delta * delta * ours_n * theirs_n / both
+    else:
+        profile.gap_mean, profile.gap_m2 = _gaps(days)
+    profile.active_days = forgotten + len(days)
+    profile.days = _packed(days[-MAX_DAYS:])
+    profile.last_active, profile.last_amount = last
+
+
+def _insert(profile: Profile, day: int) -> None:
+    """Count an active day before the latest one, unless it is counted."""
+    days = _days(profile)
+    all_known = profile.active_days == len(days)
+    if day in days or (day < days[0] and not all_known):
+        return
+    insort(days, day)
+    profile.active_days += 1
+    if all_known:
+        profile.gap_mean, profile.gap_m2 = _gaps(days)
+    else:
+        _split(profile, days, days.index(day))
+    profile.days = _packed(days[-MAX_DAYS:])
+
+
+def _split(profile: Profile, days: Sequence[int], at: int) -> None:
+    """Set the mean and squares of the gaps, one of which the day at a place parts in two."""
+    before, after = days[at] - days[at - 1], days[at + 1] - days[at]
+    gaps = profile.active_days - 1
+    mean = profile.gap_mean * (gaps - 1) / gaps
+    squares = profile.gap_m2 + (gaps - 1) * profile.gap_mean**2 + before**2 + after**2 - (before + after) ** 2
+    profile.gap_mean, profile.gap_m2 = mean, max(squares - gaps * mean**2, 0.0)
+
+
+def _gaps(days: Sequence[int]) -> tuple[float, float]:
+    """Mean and sum of squared deviations of the days between days, as if counted one after another."""
+    mean = squares = 0.0
+    for number, (one, next_) in enumerate(pairwise(days), start=1):
+        delta = next_ - one - mean
+        mean += delta / number
+        squares += delta * (next_ - one - mean)
+    return mean, squares
+
+
+def _days(profile: Profile) -> list[int]:
+    """The active days that are remembered; of a profile from before they were, the latest."""
+    if not profile.days:
+        return [profile.last_active // DAY] if profile.active_days else []
+    return list(unpack(f">{len(profile.days) // 2}H", profile.days))
+
+
+def _packed(days: Sequence[int]) -> bytes:
+    return pack(f">{len(days)}H", *days)

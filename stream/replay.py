@@ -6,7 +6,7 @@ the same output, whenever and wherever it runs.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 
 import msgspec
 
@@ -47,21 +47,30 @@ class Replay:
         self._engine = engine
         self._latest = 0
 
-    def take(self, touchpoint: Touchpoint) -> Outcome:
+    def take(self, touchpoint: Touchpoint) -> list[Outcome]:
         """Fire the customer's timers that are due by then, and apply a touchpoint to the profile.
+
+        Returns:
+            The outcome, followed by those of what it sends to other ids of the customer, one after another.
 
         Raises:
             msgspec.ValidationError: its data lacks what its type needs; nothing was applied.
+            RejectedError: it links ids in a way that is not allowed.
         """
-        profiles, customer = self.profiles, touchpoint.customer
-        outcome = self._engine.step(profiles.get(customer), touchpoint, touchpoint.time)
+        outcomes = []
+        waiting = deque([touchpoint])
+        while waiting:
+            each = waiting.popleft()
+            outcome = self._engine.step(self.profiles.get(each.customer), each, each.time)
+            waiting.extend(forward.touchpoint for forward in outcome.forwards)
+            self.duplicates += outcome.duplicate
+            self.erased += outcome.erased
+            self.erasures += outcome.erasure is not None
+            self._keep(outcome)
+            outcomes.append(outcome)
         self.touchpoints += 1
-        self.duplicates += outcome.duplicate
-        self.erased += outcome.erased
-        self.erasures += outcome.erasure is not None
         self._latest = max(self._latest, touchpoint.time)
-        self._keep(outcome)
-        return outcome
+        return outcomes
 
     def finish(self) -> list[Outcome]:
         """Fire the timers of those who stayed silent: all that were due by the latest touchpoint's time.

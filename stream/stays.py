@@ -9,7 +9,7 @@ from datetime import date
 
 import msgspec
 
-from schemas.profile import MAX_BOOKINGS, Booking, Profile
+from schemas.profile import MAX_BOOKINGS, MAX_EARLY, Booking, Profile, Words
 from schemas.touchpoint import Identifier, Touchpoint
 
 OVER = ("cancelled", "checked-out")
@@ -42,55 +42,153 @@ def confirm(profile: Profile, touchpoint: Touchpoint) -> bool:
     """
     data = msgspec.convert(touchpoint.data, BookingData)
     old = find(profile, data.booking)
+    time = touchpoint.time
     if old is not None:
-        if _is_outdated(touchpoint, "confirmed", old):
-            return False
-        booking = msgspec.structs.replace(
-            old,
-            property=data.property or old.property,
-            arrival=data.arrival or old.arrival,
-            departure=data.departure or old.departure,
-            room=data.room or old.room,
-            status=old.status if old.status == "in-house" else "confirmed",
-            changed=touchpoint.time,
-        )
+        words = _words(profile, old)
+    elif data.property is None or data.arrival is None or data.departure is None:
+        raise msgspec.ValidationError("a booking needs `property`, `arrival` and `departure` - at `$.data`")
     else:
-        if data.property is None or data.arrival is None or data.departure is None:
-            raise msgspec.ValidationError(
-                "a booking needs `property`, `arrival` and `departure` - at `$.data`"
-            )
-        booking = Booking(
-            data.booking,
-            data.property,
-            data.arrival,
-            data.departure,
-            room=data.room,
-            changed=touchpoint.time,
-        )
-    if booking.departure < booking.arrival:
-        raise msgspec.ValidationError("`departure` is before `arrival` - at `$.data`")
-    put(profile, booking)
-    return old is None
+        old = Booking(data.booking, data.property, data.arrival, data.departure)
+        early = profile.told.get(data.booking)
+        if early is None:
+            # Most bookings are said at once.
+            booking = msgspec.structs.replace(old, room=data.room, changed=time)
+            _check(booking)
+            put(profile, booking)
+            return True
+        old = msgspec.structs.replace(old, room=early.early)
+        words = msgspec.structs.replace(early, early=None)
+    is_new = words.confirmed < 0
+    said = Words(
+        time if data.property is not None else -1,
+        time if data.arrival is not None else -1,
+        time if data.departure is not None else -1,
+        time if data.room is not None else -1,
+        time,
+    )
+    stated = Booking(
+        data.booking,
+        data.property or old.property,
+        data.arrival or old.arrival,
+        data.departure or old.departure,
+        room=data.room,
+    )
+    _enter(profile, *_later(old, words, stated, said))
+    return is_new
 
 
 def set_status(profile: Profile, touchpoint: Touchpoint, status: str) -> None:
-    """Set the status of the booking that a touchpoint names, if it is known and nothing newer is.
+    """Set the status of the booking that a touchpoint names, unless there is a later word.
+
+    The status of a booking that is not confirmed yet is kept until it is.
 
     Raises:
         msgspec.ValidationError: the data names no booking.
     """
     data = msgspec.convert(touchpoint.data, BookingData)
+    time = touchpoint.time
+    said = Words(room=-1 if data.room is None else time, said=time, status=status, early=data.room)
     booking = find(profile, data.booking)
-    if booking is not None and not _is_outdated(touchpoint, status, booking):
-        room = data.room or booking.room
-        put(profile, msgspec.structs.replace(booking, status=status, room=room, changed=touchpoint.time))
+    if booking is None:
+        _note(profile, data.booking, said)
+    else:
+        stated = msgspec.structs.replace(booking, room=data.room)
+        _enter(profile, *_later(booking, _words(profile, booking), stated, said))
 
 
-def _is_outdated(touchpoint: Touchpoint, status: str, booking: Booking) -> bool:
-    """Whether a touchpoint's status is older than the booking's; of two at once the ending one holds."""
-    if touchpoint.time == booking.changed:
-        return booking.status in OVER and status not in OVER
-    return touchpoint.time < booking.changed
+def merge(profile: Profile, other: Profile) -> None:
+    """Take in the bookings of another profile of the same customer."""
+    for theirs in other.bookings:
+        ours = find(profile, theirs.id)
+        told = _words(other, theirs)
+        if ours is not None:
+            key = max((key for key in (ours.key, theirs.key) if key), key=lambda k: k.trigger, default=None)
+            booking, words = _later(ours, _words(profile, ours), theirs, told)
+            _enter(profile, msgspec.structs.replace(booking, key=key), words)
+        elif (early := profile.told.get(theirs.id)) is not None:
+            waiting = msgspec.structs.replace(theirs, room=early.early)
+            _enter(profile, *_later(theirs, told, waiting, early))
+        else:
+            _enter(profile, theirs, told)
+    for id_, early in other.told.items():
+        if find(other, id_) is not None:
+            continue
+        ours = find(profile, id_)
+        if ours is None:
+            _note(profile, id_, early)
+        else:
+            waiting = msgspec.structs.replace(ours, room=early.early)
+            _enter(profile, *_later(ours, _words(profile, ours), waiting, early))
+
+
+def _words(profile: Profile, booking: Booking) -> Words:
+    """When each thing was said of a booking: all of it at once, unless it is noted."""
+    told = profile.told.get(booking.id)
+    if told is not None:
+        return told
+    at = booking.changed
+    room = -1 if booking.room is None else at
+    if booking.status == "confirmed":
+        return Words(at, at, at, room, at)
+    return Words(at, at, at, room, at, at, booking.status)
+
+
+def _later(one: Booking, one_said: Words, other: Booking, other_said: Words) -> tuple[Booking, Words]:
+    """A booking of which each thing is what was said later; of two at once, the greater."""
+    property_at, place = max((one_said.property, one.property), (other_said.property, other.property))
+    arrival_at, arrival = max((one_said.arrival, one.arrival), (other_said.arrival, other.arrival))
+    departure_at, departure = max(
+        (one_said.departure, one.departure), (other_said.departure, other.departure)
+    )
+    room_at, room = max((one_said.room, one.room or ""), (other_said.room, other.room or ""))
+    confirmed = max(one_said.confirmed, other_said.confirmed)
+    said, status = max(
+        ((words.said, words.status) for words in (one_said, other_said)),
+        key=lambda word: (word[0], word[1] in OVER, word[1]),
+    )
+    booking = msgspec.structs.replace(
+        one,
+        property=place,
+        arrival=arrival,
+        departure=departure,
+        room=room or None,
+        # A stay that is changed is still a stay; one that is over is booked again.
+        status=status if said >= confirmed or status == "in-house" else "confirmed",
+        changed=max(said, confirmed),
+    )
+    return booking, Words(property_at, arrival_at, departure_at, room_at, confirmed, said, status)
+
+
+def _enter(profile: Profile, booking: Booking, words: Words) -> None:
+    """Put a booking, and note when each thing was said where that was not at once."""
+    _check(booking)
+    told = {id_: each for id_, each in profile.told.items() if id_ != booking.id}
+    profile.told = told
+    if _words(profile, booking) != words:
+        profile.told = {**told, booking.id: words}
+    put(profile, booking)
+
+
+def _note(profile: Profile, id_: str, said: Words) -> None:
+    """Keep the status of a booking that is not confirmed yet."""
+    known = profile.told.get(id_, Words())
+    nothing = Booking(id_, "", date.min, date.min)
+    booking, words = _later(
+        msgspec.structs.replace(nothing, room=known.early),
+        known,
+        msgspec.structs.replace(nothing, room=said.early),
+        said,
+    )
+    told = {**profile.told, id_: msgspec.structs.replace(words, early=booking.room)}
+    early = [id_ for id_, each in told.items() if each.confirmed < 0]
+    for oldest in sorted(early, key=lambda name: (told[name].said, name))[:-MAX_EARLY]:
+        del told[oldest]
+    profile.told = told
+
+
+def _check(booking: Booking) -> None:
+    if booking.departure < booking.arrival:
+        raise msgspec.ValidationError("`departure` is before `arrival` - at `$.data`")
 
 
 def find(profile: Profile, id_: str) -> Booking | None:
@@ -103,7 +201,9 @@ def put(profile: Profile, booking: Booking) -> None:
     others = [other for other in profile.bookings if other.id != booking.id]
     kept = sorted((*others, booking), key=lambda entry: (entry.arrival, entry.id))
     if len(kept) > MAX_BOOKINGS:
-        kept.remove(min(kept, key=_worth_keeping))
+        dropped = min(kept, key=_worth_keeping)
+        kept.remove(dropped)
+        profile.told = {id_: words for id_, words in profile.told.items() if id_ != dropped.id}
     profile.bookings = tuple(kept)
 
 

@@ -35,6 +35,14 @@ def cancel(profile: Profile, name: str, key: str) -> None:
         profile.timers = tuple(t for t in profile.timers if t.name != name or t.key != key)
 
 
+def merge(profile: Profile, other: Profile) -> None:
+    """Set the timers of another profile of the same customer; of two that are the same, the later one."""
+    mine = {(timer.name, timer.key): timer for timer in profile.timers}
+    for timer in other.timers:
+        if (known := mine.get((timer.name, timer.key))) is None or known < timer:
+            put(profile, timer)
+
+
 def take_due(profile: Profile, until: int) -> Timer | None:
     """Take the first timer that is due at or before a time (ms) out of the profile; None if none is."""
     timers = profile.timers

@@ -59,7 +59,7 @@ def command(
     # Where the lines themselves run down the terminal, a bar would only get in their way.
     with TouchpointFile(file) as lines, progress(lines, "replaying", shown=not sys.stdout.isatty()) as look:
         for count, line in enumerate(lines, start=1):
-            if (outcome := _take(replay, line, rejects)) is not None:
+            for outcome in _take(replay, line, rejects):
                 write(outcome, line.touchpoint)
             look(count)
         for outcome in replay.finish():
@@ -69,8 +69,8 @@ def command(
     _print_summary(replay, rejects, err=as_json)
 
 
-def _take(replay: Replay, line: Line, rejects: Counter[str]) -> Outcome | None:
-    """What a line leads to; None where it can't be used, which is told and counted."""
+def _take(replay: Replay, line: Line, rejects: Counter[str]) -> list[Outcome]:
+    """What a line leads to; nothing where it can't be used, which is told and counted."""
     import msgspec
 
     try:
@@ -84,7 +84,7 @@ def _take(replay: Replay, line: Line, rejects: Counter[str]) -> Outcome | None:
         code, reason = "data-invalid", str(error)
     rejects[code] += 1
     click.echo(f"line {line.number}: {code}: {reason}", err=True)
-    return None
+    return []
 
 
 def _write_json(out: BinaryIO, outcome: Outcome, _: Touchpoint | None) -> None:

@@ -54,7 +54,7 @@ def expected(purchases: list[Any]) -> Expected:
     replay = Replay(load_engine())
     result = Expected({}, {}, {})
     for _, line, _ in purchases:
-        outcome = replay.take(decode(line))
+        (outcome,) = replay.take(decode(line))
         for fired in outcome.triggers:
             result.triggers[fired.id] = trigger.encode(fired)
         for decided in outcome.decisions:

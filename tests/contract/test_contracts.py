@@ -18,7 +18,7 @@ from agents.display import header_values
 from schemas import deadletter, decision, erasure, mark, profile, trigger
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
-from schemas.profile import Booking, Consent, Issue, Key, Kind, Moment, Profile, Timer
+from schemas.profile import Booking, Consent, Issue, Key, Kind, Link, Moment, Profile, Timer, Words
 from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
 from stream.churn import models
 from stream.engine import DEFAULT_PLAYBOOK, load_engine
@@ -77,6 +77,16 @@ FULL = msgspec.structs.replace(
     erased=MARCH - 86_400_001,
     moved_to="mina2",
     timers=(Timer(MARCH + 1_800_000, "recovery-offer:make-it-right", "i-1", "e-3"),),
+    linked_to="mina2",
+    links={"a-1": Link(MARCH, unlinked=False, first=3, last=7)},
+    heard={"a-1": 5},
+    sent=7,
+    days=bytes(4),
+    turns=(2 * MARCH, 2 * MARCH + 3),
+    reached=("act", MARCH),
+    closed={"i-0": MARCH},
+    reopened={"i-1": (MARCH + 1,)},
+    told={"b-1": Words(MARCH, MARCH, MARCH, MARCH, MARCH, MARCH, "in-house", "101")},
 )
 """A profile with something in every field."""
 

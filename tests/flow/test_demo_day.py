@@ -46,7 +46,7 @@ def day(simulation: Simulation) -> Day:
     for record in simulation:
         try:
             event = touchpoint.decode(record.value, record.headers, DAY_START + DAY)
-            outcome = replay.take(event)
+            (outcome,) = replay.take(event)
         except RejectedError as error:
             day.rejected[error.code] += 1
             continue

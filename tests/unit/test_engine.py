@@ -52,7 +52,7 @@ from tests.hotel import (
     run,
 )
 
-LARGEST = 128 * 1024
+LARGEST = 256 * 1024
 """The most bytes that a profile can take, every list full of the longest names that are let in,
 in the longest script: well under the megabyte that a Kafka record may have."""
 

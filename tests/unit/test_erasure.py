@@ -44,6 +44,7 @@ def test_nothing_is_left_but_until_when() -> None:
         "consents": 1,
         "fired": 2,
         "timers": 1,
+        "turns": 1,
     }
 
 

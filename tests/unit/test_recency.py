@@ -93,12 +93,12 @@ def test_purchases_of_one_day_are_one_active_day() -> None:
     assert profile.gap_mean == 1.0
 
 
-def test_late_purchase_adds_its_money_alone() -> None:
-    """A purchase reported late is money spent; the latest one stays the latest."""
+def test_late_purchase_finds_its_day() -> None:
+    """A purchase reported late is money spent on a day of its own; the latest one stays the latest."""
     profile = bought((NOON, 10.0), (NOON - 3 * DAY, 99.0))
 
-    assert (profile.spent, profile.last_amount, profile.active_days) == (109.0, 10.0, 1)
-    assert profile.last_active == NOON
+    assert (profile.spent, profile.last_amount, profile.active_days) == (109.0, 10.0, 2)
+    assert (profile.last_active, profile.gap_mean) == (NOON, 3.0)
 
 
 @PROPERTY_TEST

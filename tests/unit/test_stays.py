@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.profile import MAX_BOOKINGS, Booking, Key, Profile, new_profile
 from schemas.touchpoint import MAX_ID
 from stream.stays import confirm, find, put, set_status
-from tests.hotel import NOON, PROPERTY_TEST, STAY, happened
+from tests.hotel import NOON, PROPERTY_TEST, STAY, after, happened
 
 FIRST = date(2026, 3, 14)
 BOOKING = Booking("b1", "seoul", FIRST, date(2026, 3, 16))
@@ -102,14 +103,18 @@ def test_latest_word_on_a_booking_holds(first: str, second: str, later: int, sta
     )
 
 
-def test_outdated_change_is_ignored_as_a_whole() -> None:
-    """A change from before the check-out brings no other dates and no other room either."""
-    over = msgspec.structs.replace(BOOKING, status="checked-out", changed=NOON)
-    profile = booked(over)
-    late = {**STAY, "departure": "2026-03-20", "room": "707"}
+def test_change_that_is_told_late_finds_its_place() -> None:
+    """A change from before the check-out brings its dates and room, but the stay is over."""
+    words = [
+        happened("booking.confirmed", NOON - 2, STAY),
+        happened("booking.confirmed", NOON - 1, {**STAY, "departure": "2026-03-20", "room": "707"}),
+        happened("stay.checked-out", NOON, {"booking": "b1"}),
+    ]
+    over = msgspec.structs.replace(
+        BOOKING, departure=date(2026, 3, 20), room="707", status="checked-out", changed=NOON
+    )
 
-    assert confirm(profile, happened("booking.confirmed", NOON - 1, late)) is False
-    assert profile.bookings == (over,)
+    assert [after(order).bookings for order in permutations(words)] == [(over,)] * 6
 
 
 @pytest.mark.parametrize(

@@ -408,7 +408,7 @@ def test_whoever_notices_a_timer_comes_to_the_same(events: list[Any], data: st.D
 def replayed(touchpoints: list[Touchpoint], engine: Engine) -> list[bytes]:
     """All that a replay publishes, in order."""
     replay = Replay(engine)
-    outcomes = [replay.take(touchpoint) for touchpoint in touchpoints]
+    outcomes = [outcome for touchpoint in touchpoints for outcome in replay.take(touchpoint)]
     return published(outcomes + replay.finish())
 
 
