@@ -7,8 +7,7 @@ commits the whole run.
 
 What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails when it changes):
 
-- `Consumer.getmany`, `_wait_next_records`, `_buffered_partitions`, `_to_message`, `perform_seek`:
-  the way in for runs, as above.
+- `Consumer.getmany`, `_wait_next_records`, `_buffered_partitions`, `_to_message`: the way in for runs.
 - `Consumer._new_offset`, `_add_gap`, `_acked`, `_acked_index`: to Faust a run looks like one message and
   a gap, and of those it commits one a second (the end of the gap is counted twice, and ends the search).
 - `Consumer.ack`: a message read before a rebalance must not move the offset after it. The
@@ -264,10 +263,8 @@ class LaneConsumer(driver.Consumer):
         """Yield one message for up to `run_length` records of a partition."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if records is None or self._stopped.is_set():
-            return
-        if not self.flow_active:
-            await self.perform_seek()
+        # Stock Faust seeks here while a rebalance is on; then nothing is fetched, and its end seeks in any case.
+        if records is None or self._stopped.is_set() or not self.flow_active:
             return
         # Faust's own set changes while this goes on: a partition whose first run was left out must not have
         # its second taken. What is left out is read again in the next epoch.

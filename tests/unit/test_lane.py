@@ -41,7 +41,6 @@ def test_records_are_fetched_as_before() -> None:
     assert list(inspect.signature(consumer.Consumer.getmany).parameters) == ["self", "timeout"]
     assert "records, active_partitions = await self._wait_next_records(timeout)" in source
     assert "self._buffered_partitions" in source
-    assert "await self.perform_seek()" in source
 
 
 def test_messages_are_made_as_before() -> None:
