@@ -65,6 +65,7 @@ class Expected:
         applied: touchpoints applied.
         late: those among them that were too late to act on.
         duplicates: touchpoints seen before.
+        erased: touchpoints dropped, as their customer was erased after them.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Expected:
         self.copies: Counter[tuple[int, bytes]] = Counter()
         self.counted: dict[Place, tuple[str, int]] = {}
         self.forwarded: list[tuple[int, bytes]] = []
-        self.applied = self.late = self.duplicates = 0
+        self.applied = self.late = self.duplicates = self.erased = 0
         for record in records:
             self._enter(record)
         self.profiles = {customer: profile_line(p) for customer, p in self._profiles.items()}
@@ -120,8 +121,9 @@ class Expected:
         except Exception:  # noqa: BLE001 - as the worker does: a fault of the engine costs one record
             self.rejected[place] = "engine-error"
             return
-        if outcome.duplicate:
-            self.duplicates += 1
+        if outcome.duplicate or outcome.erased:
+            self.duplicates += outcome.duplicate
+            self.erased += outcome.erased
             return
         self._profiles[event.customer] = outcome.profile
         self.applied += 1
