@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from agents import topics as admin
 from agents.cli.worker import command
 from deploy.kafka import KafkaServer
+from schemas.errors import DangolError
 from schemas.topics import Topics
 from stream.engine import load_engine
 from tests.chaos import faults
@@ -206,32 +207,16 @@ class Round:
         result.spoilt = self._workload.faults
         scene = self._scene(timeline)
         try:
-            for proxy, delay in zip(self._stage.proxies, self._delays, strict=True):
-                proxy.delay(delay)
-            for worker in scene.workers:
-                worker.start()
-            for worker in scene.workers:
-                worker.wait_ready()
-            publisher = Publisher(
-                server.bootstrap, self._topics.touchpoints, self._workload.records, PARTITIONS, self._seconds
-            ).start()
-            _perform(scene, timeline)
-            publisher.join(PUBLISH_SECONDS)
-            quiet = time.monotonic()
-            settled = self._settled(scene)
-            result.settled = time.monotonic() - quiet
-            if not settled:
-                ready = [worker.is_ready() for worker in scene.workers]
-                scene.oddities.append(
-                    f"not at the end after {SETTLE_SECONDS:.0f} s: ready {ready}, behind {self._lag()}"
-                )
-            for number, worker in enumerate(scene.workers):
-                scene.stop(worker, f"worker {number}")
-            self._compare()
+            self._run(scene, timeline)
+        except (AssertionError, KafkaError, OSError, DangolError) as error:
+            # The rounds after it may tell more than the end of them all.
+            scene.oddities.append(f"it broke off: {type(error).__name__}: {error}")
         finally:
             scene.close()
             for proxy in self._stage.proxies:
                 proxy.mend()
+            if not server.alive:
+                server.restart()
         for number, worker in enumerate((*scene.workers, scene.extra)):
             if "Traceback" in worker.log():
                 scene.oddities.append(f"worker {number} showed a traceback")
@@ -247,6 +232,31 @@ class Round:
             self._keep_evidence(timeline)
         asyncio.run(_delete(server.bootstrap, self._topics))
         return result
+
+    def _run(self, scene: Scene, timeline: list[tuple[float, Fault]]) -> None:
+        result, bootstrap = self.result, self._stage.server.bootstrap
+        for proxy, delay in zip(self._stage.proxies, self._delays, strict=True):
+            proxy.delay(delay)
+        for worker in scene.workers:
+            worker.start()
+        for worker in scene.workers:
+            worker.wait_ready()
+        publisher = Publisher(
+            bootstrap, self._topics.touchpoints, self._workload.records, PARTITIONS, self._seconds
+        ).start()
+        _perform(scene, timeline)
+        publisher.join(PUBLISH_SECONDS)
+        quiet = time.monotonic()
+        settled = self._settled(scene)
+        result.settled = time.monotonic() - quiet
+        if not settled:
+            ready = [worker.is_ready() for worker in scene.workers]
+            scene.oddities.append(
+                f"not at the end after {SETTLE_SECONDS:.0f} s: ready {ready}, behind {self._lag()}"
+            )
+        for number, worker in enumerate(scene.workers):
+            scene.stop(worker, f"worker {number}")
+        self._compare()
 
     def _scene(self, timeline: list[tuple[float, Fault]]) -> Scene:
         options = ["--clock", "event", "--store", self.result.store, "--batch", str(self.result.batch)]
@@ -289,10 +299,14 @@ class Round:
     def _settled(self, scene: Scene) -> bool:
         """Wait until the group has come to the end of the topic; whether it did."""
         deadline = time.monotonic() + SETTLE_SECONDS
+        before: dict[int, int] = {}
         while time.monotonic() < deadline:
             scene.look()
-            if all(worker.is_ready() for worker in scene.workers) and not self._lag():
+            committed = self._committed()
+            # The topic is read only when nothing moves any more: reading it takes as long as a look should.
+            if committed == before and all(w.is_ready() for w in scene.workers) and not self._lag():
                 return True
+            before = committed
             time.sleep(LOOK_SECONDS)
         return False
 
@@ -301,8 +315,11 @@ class Round:
         ends: dict[int, int] = {}
         for record in read(self._stage.server.bootstrap, self._topics.touchpoints):
             ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
-        committed = asyncio.run(_committed(self._stage.server.bootstrap, f"{self._topics.prefix}-group"))
+        committed = self._committed()
         return {p: f"{committed.get(p, 0)} of {end}" for p, end in ends.items() if committed.get(p, 0) < end}
+
+    def _committed(self) -> dict[int, int]:
+        return asyncio.run(_committed(self._stage.server.bootstrap, self._topics))
 
     def _compare(self) -> None:
         result = self.result
@@ -361,15 +378,15 @@ def _perform(scene: Scene, timeline: list[tuple[float, Fault]]) -> None:
             heapq.heappush(queue, (at + LOOK_SECONDS, order, False, fault))
 
 
-async def _committed(bootstrap: str, group: str) -> dict[int, int]:
+async def _committed(bootstrap: str, topics: Topics) -> dict[int, int]:
+    """Where the group stands, by partition of the touchpoint topic."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     try:
-        offsets = await client.list_consumer_group_offsets(group)
+        offsets = await client.list_consumer_group_offsets(f"{topics.prefix}-group")
     finally:
         await client.close()
-    # The group's members also read the changelog, of which nothing is committed.
-    return {tp.partition: each.offset for tp, each in offsets.items() if tp.topic.endswith(".touchpoints.v1")}
+    return {tp.partition: each.offset for tp, each in offsets.items() if tp.topic == topics.touchpoints}
 
 
 async def _delete(bootstrap: str, topics: Topics) -> None:

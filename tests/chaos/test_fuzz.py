@@ -122,7 +122,9 @@ def test_every_record_is_accounted_for(
             f"{sizes[-1] / 2**20:.0f} MiB in the end, with {customers[-1]:,.0f} profiles"
         )
 
-    assert comparison.holds, str(comparison)
+    # Not the bytes of triggers and profiles: by the record's clock timers fire when their time has come.
+    assert comparison.lost == comparison.doubled == comparison.unpublished == 0, str(comparison)
+    assert comparison.letters_missing == comparison.letters_unexpected == [], str(comparison)
     assert count == len(published) == expected.applied + expected.duplicates + len(expected.rejected)
     assert counted == Counter(
         {
