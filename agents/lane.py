@@ -263,7 +263,7 @@ class LaneConsumer(driver.Consumer):
         """Yield one message for up to `run_length` records of a partition."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        # Stock Faust seeks here while a rebalance is on; then nothing is fetched, and its end seeks in any case.
+        # Stock Faust seeks here while a rebalance is on; nothing is fetched then, and its end seeks anyway.
         if records is None or self._stopped.is_set() or not self.flow_active:
             return
         # Faust's own set changes while this goes on: a partition whose first run was left out must not have
