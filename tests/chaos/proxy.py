@@ -13,6 +13,9 @@ from deploy.broker import HOST, free_port
 CHUNK = 16 * 1024
 """Bytes passed on at a time: small enough that a slowed connection moves in steps, not in jumps."""
 
+LINE = 128
+"""Chunks under way on one connection at most."""
+
 START_SECONDS = 10.0
 """How long its thread may take to listen; it takes milliseconds."""
 
@@ -63,7 +66,7 @@ class Proxy:
         self._thread.join(START_SECONDS)
 
     def delay(self, seconds: float) -> None:
-        """From now on every chunk takes so long on its way."""
+        """From now on everything takes so long on its way."""
         self._delay = seconds
 
     def cut(self) -> None:
@@ -125,34 +128,62 @@ class Proxy:
         self._answers_flow.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        onward: asyncio.StreamWriter | None = None
         try:
-            await self._flows.wait()
-            if self._is_cut:
-                return
-            back, onward = await asyncio.open_connection(HOST, self._target)
-            self._writers.add(onward)
-            await asyncio.gather(
-                self._pass(reader, onward, self._flows), self._pass(back, writer, self._answers_flow)
-            )
-        except (OSError, asyncio.CancelledError):
-            pass  # One of the two has gone, or all of it ends: then so does the connection.
+            await self._connect(reader, writer)
+        except asyncio.CancelledError:
+            pass  # All of it ends; asyncio would complain of a connection that was not let finish.
         finally:
-            for end in (writer, onward):
-                if end is not None:
-                    self._writers.discard(end)
-                    end.transport.abort()
+            self._drop(writer)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        await self._flows.wait()
+        if self._is_cut:
+            return
+        try:
+            back, onward = await asyncio.open_connection(HOST, self._target)
+        except OSError:
+            return  # As if nobody had been there to connect to.
+        self._writers.add(onward)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pass(reader, onward, self._flows))
+                both.create_task(self._pass(back, writer, self._answers_flow))
+        except* OSError:
+            pass  # One of the two has gone: then so does the connection, as without a proxy.
+        finally:
+            self._drop(onward)
+
+    def _drop(self, writer: asyncio.StreamWriter) -> None:
+        self._writers.discard(writer)
+        writer.transport.abort()
 
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
     ) -> None:
-        while data := await reader.read(CHUNK):
-            if self._delay:
-                await asyncio.sleep(self._delay)
+        """Pass on what comes one way until its end; what takes long on its way holds up nothing behind it."""
+        line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(LINE)
+        async with asyncio.TaskGroup() as way:
+            way.create_task(self._take(reader, line))
+            way.create_task(self._deliver(line, writer, flows))
+
+    async def _take(self, reader: asyncio.StreamReader, line: asyncio.Queue[tuple[float, bytes]]) -> None:
+        data = b"-"
+        while data:
+            data = await reader.read(CHUNK)
             if self._rate:
                 await asyncio.sleep(len(data) / self._rate)
+            await line.put((self._loop.time() + self._delay, data))
+
+    async def _deliver(
+        self, line: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter, flows: asyncio.Event
+    ) -> None:
+        while True:
+            due, data = await line.get()
+            await asyncio.sleep(max(due - self._loop.time(), 0))
             await flows.wait()
+            if not data:
+                break
             writer.write(data)
             await writer.drain()
         with suppress(OSError, RuntimeError):

@@ -7,6 +7,7 @@ The short form runs with all tests. The long one is `make chaos`: `ROUNDS` round
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -20,11 +21,13 @@ SHORT = (6_000, 8.0)
 LONG = (20_000, 20.0)
 """Touchpoints of a round, and the seconds over which they are published."""
 
-ROUNDS = 10
-"""Rounds of the long form, unless told otherwise: a quarter of an hour."""
+ROUNDS = int(os.environ.get("ROUNDS") or 10)
+"""Rounds of the long form; ten take some ten minutes."""
 
-SHOWN = 5
-"""Failed rounds that the message tells of; the table tells of all."""
+SEED = int(os.environ.get("SEED") or 1)
+
+CHOSEN = [os.environ["MODE"]] if os.environ.get("MODE") else list(MODES)
+"""Modes that the rounds take turns in."""
 
 
 def test_a_few_faults(stage: Stage) -> None:
@@ -38,22 +41,41 @@ def test_a_few_faults(stage: Stage) -> None:
     assert result.broken == {"worker kill -9": 1, "connection cut": 1, "broker kill -9": 1}
 
 
-@pytest.mark.chaos
-def test_many_rounds(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Round after round with everything that can break; the table says what broke and what came of it."""
-    rounds = int(os.environ.get("ROUNDS") or ROUNDS)
-    seed = int(os.environ.get("SEED") or 1)
-    modes = [mode] if (mode := os.environ.get("MODE")) else list(MODES)
-    path = Path(os.environ.get("REPORT") or stage.folder / "REPORT.md")
-    results: list[Result] = []
-    for number in range(rounds):
-        results.append(Round(stage, number, seed, modes[number % len(modes)], *LONG).play())
-        # Each time, so that a run that is cut short has told what it knows.
-        report.write(path, results)
-        with capsys.disabled():
-            print(report.line(results[-1]), flush=True)  # noqa: T201 - the progress of minutes
-    with capsys.disabled():
-        print(f"\n{report.totals(results)}\nThe table is in {path}.", flush=True)  # noqa: T201
+@pytest.fixture(scope="module")
+def results(stage: Stage, pytestconfig: pytest.Config) -> Iterator[list[Result]]:
+    """What came of the rounds so far; in the end, all of it is told."""
+    collected: list[Result] = []
+    yield collected
+    if collected:
+        tell(pytestconfig, f"\n{report.totals(collected)}\nThe table is in {_path(stage)}.")
 
-    failed = [str(result) for result in results if not result.holds]
-    assert failed == [], "\n\n".join(failed[:SHOWN])
+
+def tell(config: pytest.Config, text: str) -> None:
+    """Show the progress of minutes while it happens."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(text)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_round(
+    stage: Stage,
+    results: list[Result],
+    number: int,
+    pytestconfig: pytest.Config,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Everything that can break does, and nothing is lost, done twice or missing."""
+    result = Round(stage, number, SEED, CHOSEN[number % len(CHOSEN)], *LONG).play()
+    results.append(result)
+    # Each time, so that a run that is cut short has told what it knows.
+    report.write(_path(stage), results)
+    with capsys.disabled():
+        tell(pytestconfig, report.line(result))
+
+    assert result.holds, str(result)
+
+
+def _path(stage: Stage) -> Path:
+    return Path(os.environ.get("REPORT") or stage.folder / "REPORT.md")
