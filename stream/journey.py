@@ -24,19 +24,22 @@ Standing = tuple[str, int]
 
 def advance(profile: Profile, evidence: Stage | None, weight: float, time: int) -> None:
     """Move a customer's stage by a touchpoint's evidence and weight, at its time (ms)."""
-    stage = evidence or "aware"
     let_down = weight <= REGRESSION
-    if let_down or stage == "advocate" or profile.turns:
+    if let_down or evidence == "advocate":
         reached, turns = _history(profile)
-        if let_down or stage == "advocate":
-            # Of two at once the bad moment counts as the later one.
-            turns = tuple(sorted((*turns, 2 * time + let_down)))
-            stage = "aware"
-        _stand(profile, _further(reached, (stage, time)), turns)
+        # Of two at once the bad moment counts as the later one.
+        turn = 2 * time + let_down
+        _stand(profile, _further(reached, ("aware", time)), tuple(sorted((*turns, turn))))
+        return
+    stage = evidence or "aware"
+    known, since = profile.reached or (profile.stage, profile.stage_since)
+    further = ORDER[stage] - ORDER[known]
+    if further < 0 or (further == 0 and time >= since > 0):
+        return
+    if profile.turns:
+        _stand(profile, (stage, time), profile.turns)
     else:
-        further = ORDER[stage] - ORDER[profile.stage]
-        if further > 0 or (further == 0 and (time < profile.stage_since or profile.stage_since == 0)):
-            profile.stage, profile.stage_since = stage, time
+        profile.stage, profile.stage_since = stage, time
 
 
 def merge(profile: Profile, other: Profile) -> None:

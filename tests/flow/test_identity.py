@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -13,22 +15,18 @@ from hypothesis import strategies as st
 
 from schemas import profile as profiles
 from schemas import touchpoint as touchpoints
-from schemas.profile import Profile
+from schemas.errors import RejectedError
+from schemas.profile import MAX_ALIASES, MAX_LINKS, Profile
 from schemas.timestamp import DAY, HOUR
-from schemas.touchpoint import Touchpoint
+from schemas.touchpoint import Moved, Touchpoint
 from stream.engine import Outcome
+from stream.erasure import is_blank
+from stream.identity import MAX_HOPS, merge
+from stream.replay import Replay
 from tests.hotel import NOON, PROPERTY_TEST, engine
-
-NOW = NOON + 100 * DAY
-"""When all of it arrives."""
+from tests.identities import NOW, assert_same_life, event, history, link, unlink
 
 IDS = ["ann", "bob", "cat", "dan", "eve"]
-
-PER_ARRIVAL = frozenset(("seen", "fired", "risk", "at_risk", "timers"))
-"""What depends on when things arrived, by its nature."""
-
-OWN = frozenset(("customer", "aliases", "linked_to", "links", "heard", "sent", "applied"))
-"""What belongs to an id, not to the customer."""
 
 
 @dataclass
@@ -78,8 +76,8 @@ class Cluster:
 
     def tell(self, *events: Touchpoint) -> Cluster:
         """Publish touchpoints one after another, each when everything before has been taken."""
-        for event in events:
-            self.publish(event)
+        for each in events:
+            self.publish(each)
             self.settle()
         return self
 
@@ -95,24 +93,6 @@ class Cluster:
         ]
 
 
-def event(id_: str, type_: str, customer: str, time: int, **data: object) -> Touchpoint:
-    """A touchpoint as an app publishes it."""
-    amount = data.get("amount")
-    return Touchpoint(
-        id_, "/app", type_, customer, time, dict(data), amount=amount if isinstance(amount, float) else None
-    )
-
-
-def link(known: str, alias: str, time: int = NOON, *, type_: str = "identity.linked") -> Touchpoint:
-    """A link that was proved."""
-    return event(f"{type_}-{known}-{alias}-{time}", type_, known, time, alias=alias, authenticated=True)
-
-
-def unlink(known: str, alias: str, time: int) -> Touchpoint:
-    """The end of a link."""
-    return link(known, alias, time, type_="identity.unlinked")
-
-
 def canonical_of(id_: str, links: Mapping[str, str]) -> str:
     """The canonical id by all links (known by alias): the end of the way, or the smallest of a circle."""
     way = [id_]
@@ -122,32 +102,6 @@ def canonical_of(id_: str, links: Mapping[str, str]) -> str:
             return min(way[way.index(following) :])
         way.append(following)
     return way[-1]
-
-
-def history(events: Sequence[Touchpoint], customer: str) -> Profile:
-    """The profile of one who had one id from the beginning, told everything in order."""
-    profile = None
-    for each in sorted(events, key=lambda one: one.time):
-        own = msgspec.structs.replace(each, customer=customer)
-        profile = engine().step(profile, own, NOW).profile
-    return profile or profiles.new_profile(customer)
-
-
-def assert_same_life(found: Profile, expected: Profile) -> None:
-    """All that doesn't depend on arrival is the same: to the bit, sums of floats to 1e-9."""
-    for name in Profile.__struct_fields__:
-        if name in PER_ARRIVAL or name in OWN:
-            continue
-        ours, theirs = getattr(found, name), getattr(expected, name)
-        if name in ("decayed", "spent"):
-            assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-6), name
-        elif name == "bookings":
-            # Whether a door opens is decided when the guest stands before it.
-            assert [msgspec.structs.replace(b, key=None) for b in ours] == [
-                msgspec.structs.replace(b, key=None) for b in theirs
-            ]
-        else:
-            assert ours == theirs, name
 
 
 TYPES = st.sampled_from(
@@ -230,3 +184,265 @@ def test_any_interleaving_is_the_ordered_history(
             stub = cluster.profiles[alias]
             assert stub.moved_to == links[alias]
             assert_same_life(msgspec.structs.replace(stub, moved_to=None), profiles.new_profile(alias))
+
+
+LIFE = [
+    event("e1", "order.placed", "anon", NOON, amount=20.0),
+    event("e2", "complaint.opened", "anon", NOON + 1),
+]
+
+
+def test_link_hands_over_and_stays() -> None:
+    """What the anonymous id has lived is the known customer's, and so is what it lives from then on."""
+    cluster = Cluster().tell(*LIFE, link("ann", "anon"), event("e3", "page.viewed", "anon", NOON + 2))
+    ann, anon = cluster.profiles["ann"], cluster.profiles["anon"]
+
+    assert (ann.touchpoints, ann.spent, ann.aliases) == (3, 20.0, ("anon",))
+    assert [issue.id for issue in ann.issues] == ["e2"]
+    assert (anon.moved_to, anon.touchpoints, anon.moments) == ("ann", 0, ())
+    assert cluster.audit == [("ann", "claimed", "anon"), ("ann", "linked", "anon")]
+
+
+def test_what_has_been_sent_on_keeps_source_id_and_time() -> None:
+    """The same touchpoint under the alias and then under the customer is one: it counts once."""
+    cluster = Cluster().tell(link("ann", "anon"), LIFE[0], msgspec.structs.replace(LIFE[0], customer="ann"))
+
+    assert cluster.profiles["ann"].touchpoints == 1
+    assert cluster.profiles["ann"].first_seen == NOON
+
+
+def test_late_redelivery_under_the_alias_counts_once() -> None:
+    """What was counted before the link is known to the stub, and to the customer."""
+    cluster = Cluster().tell(LIFE[0], link("ann", "anon"), LIFE[0])
+
+    assert cluster.profiles["ann"].touchpoints == 1
+
+
+def test_repeated_link_and_link_to_oneself_do_nothing() -> None:
+    """There is one claim and one handover, however often the customer logs in."""
+    again = [link("ann", "anon", NOON + n) for n in range(1, 4)]
+    cluster = Cluster().tell(*LIFE, link("ann", "anon"), *again, link("ann", "ann"))
+
+    assert cluster.audit == [("ann", "claimed", "anon"), ("ann", "linked", "anon")]
+    assert cluster.profiles["ann"].touchpoints == 2
+
+
+def test_chain_leads_to_its_end() -> None:
+    """A device is a browser's, the browser is a customer's: all three have one profile."""
+    cluster = Cluster().tell(
+        event("e1", "page.viewed", "device", NOON),
+        link("browser", "device"),
+        link("ann", "browser"),
+        event("e2", "page.viewed", "device", NOON + 1),
+    )
+
+    assert cluster.profiles["ann"].touchpoints == 2
+    assert cluster.profiles["ann"].aliases == ("browser", "device")
+
+
+@pytest.mark.parametrize("first", ["ann", "bob"])
+def test_links_across_end_at_the_smaller_id(first: str) -> None:
+    """Two who are each other's alias are one, under the id that is smaller by its bytes."""
+    second = "bob" if first == "ann" else "ann"
+    cluster = Cluster()
+    for each in (event("e1", "page.viewed", "bob", NOON), link(first, second), link(second, first)):
+        cluster.publish(each)
+    cluster.settle()
+    cluster.tell(event("e2", "page.viewed", "bob", NOON + 1))
+
+    assert cluster.profiles["ann"].touchpoints == 2
+    assert (cluster.profiles["ann"].moved_to, cluster.profiles["bob"].moved_to) == (None, "ann")
+
+
+def test_device_of_two_customers_makes_them_not_one() -> None:
+    """The second claim on an alias is refused, and says so; nothing of the first customer moves."""
+    cluster = Cluster().tell(*LIFE, link("ann", "tablet"), link("bob", "tablet"), link("ann", "anon"))
+
+    assert ("bob", "refused", "tablet") in cluster.audit
+    assert cluster.profiles["bob"].aliases == ()
+    assert cluster.profiles["ann"].aliases == ("anon", "tablet")
+
+
+def test_unlink_frees_the_alias_and_is_on_record() -> None:
+    """What came before stays with the customer, the alias begins anew, and may be linked to another."""
+    cluster = Cluster().tell(
+        *LIFE,
+        link("ann", "anon"),
+        unlink("ann", "anon", NOON + 1),
+        event("e4", "page.viewed", "anon", NOON + 2),
+        link("bob", "anon", NOON + 3),
+    )
+
+    assert cluster.audit == [
+        ("ann", "claimed", "anon"),
+        ("ann", "linked", "anon"),
+        ("ann", "unlinked", "anon"),
+        ("bob", "claimed", "anon"),
+        ("bob", "linked", "anon"),
+    ]
+    assert [(cluster.profiles[id_].touchpoints, cluster.profiles[id_].aliases) for id_ in ("ann", "bob")] == [
+        (2, ()),
+        (1, ("anon",)),
+    ]
+
+
+def test_unlink_in_a_chain_takes_all_that_hangs_on_it() -> None:
+    """Whoever was an alias of the alias goes with it."""
+    cluster = Cluster().tell(
+        link("browser", "device"),
+        link("ann", "browser"),
+        unlink("ann", "browser", NOON + 1),
+        event("e1", "page.viewed", "device", NOON + 2),
+    )
+
+    assert cluster.profiles["ann"].aliases == ()
+    assert (cluster.profiles["browser"].aliases, cluster.profiles["browser"].touchpoints) == (("device",), 1)
+
+
+@pytest.mark.parametrize("freed", ["ann", "bob", "cat"])
+def test_unlink_opens_a_circle(freed: str) -> None:
+    """Of three in a circle the freed one is its end: the others lead there still."""
+    circle = {"ann": "bob", "bob": "cat", "cat": "ann"}
+    cluster = Cluster().tell(*(link(known, alias) for alias, known in circle.items()))
+    cluster.tell(event("e1", "page.viewed", "cat", NOON), unlink(circle[freed], freed, NOON + 1))
+    others = set(circle) - {freed}
+    cluster.tell(*(event(f"f-{id_}", "page.viewed", id_, NOON + 2) for id_ in circle))
+
+    assert cluster.profiles[freed].touchpoints == 4
+    assert set(cluster.profiles[freed].aliases) == others
+    assert {id_: cluster.profiles[id_].moved_to for id_ in others} == {id_: circle[id_] for id_ in others}
+
+
+def test_word_that_was_said_later_holds() -> None:
+    """An unlink that arrives before the link that it ends leaves nothing linked."""
+    cluster = Cluster().tell(unlink("ann", "anon", NOON + 1), link("ann", "anon", NOON), *LIFE)
+
+    assert cluster.profiles["anon"].touchpoints == 2
+    assert cluster.audit == []
+
+
+@pytest.mark.parametrize(
+    ("touchpoint", "code"),
+    [
+        (event("l", "identity.linked", "ann", NOON, alias="anon"), "identity-unauthenticated"),
+        (
+            event("l", "identity.linked", "ann", NOON, alias="anon", authenticated=False),
+            "identity-unauthenticated",
+        ),
+        (event("l", "identity.unlinked", "ann", NOON, alias="anon"), "identity-unauthenticated"),
+        (
+            msgspec.structs.replace(link("ann", "anon"), source="/segment"),
+            "identity-unauthenticated",
+        ),
+        (event("l", "dangol.identity.claim", "ann", NOON), "identity-foreign"),
+        (event("l", "dangol.identity.handover", "ann", NOON, profile="gA=="), "identity-foreign"),
+    ],
+)
+def test_what_is_not_proved_is_refused(touchpoint: Touchpoint, code: str) -> None:
+    """Whoever has not proved to be both, and whoever pretends to be dangol, links nothing."""
+    with pytest.raises(RejectedError) as refused:
+        Cluster().tell(touchpoint)
+
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("data", [{}, {"alias": ""}, {"alias": 7}, {"alias": "anon", "authenticated": "yes"}])
+def test_link_that_lacks_something(data: dict[str, object]) -> None:
+    """A link without an alias, or with a proof that is none, is refused."""
+    with pytest.raises(msgspec.ValidationError):
+        Cluster().tell(event("l", "identity.linked", "ann", NOON, **data))
+
+
+def test_way_that_is_too_long_ends() -> None:
+    """What has passed more ids than anyone has goes to the dead letters, and does not go on for ever."""
+    ids = [f"id-{number:02}" for number in range(MAX_HOPS + 2)]
+    cluster = Cluster().tell(*(link(known, alias) for alias, known in pairwise(ids)))
+
+    with pytest.raises(RejectedError) as refused:
+        cluster.tell(event("e1", "page.viewed", ids[0], NOON))
+    assert refused.value.code == "identity-too-far"
+
+
+def test_links_are_bounded() -> None:
+    """A customer with too many linked ids is refused another one, and what is kept stays small."""
+    cluster = Cluster().tell(*(link("ann", f"a{number:03}", NOON + number) for number in range(MAX_LINKS)))
+    ann = cluster.profiles["ann"]
+
+    with pytest.raises(RejectedError) as refused:
+        cluster.tell(link("ann", "one more", NOON + MAX_LINKS))
+    assert refused.value.code == "identity-too-many"
+    assert (len(ann.links), len(ann.aliases), len(ann.heard)) == (MAX_LINKS, MAX_ALIASES, MAX_LINKS)
+
+
+def erase(customer: str, time: int) -> Touchpoint:
+    """A request to be forgotten."""
+    return event(f"erase-{customer}", "privacy.erase", customer, time)
+
+
+@pytest.mark.parametrize("asked", ["ann", "anon", "device"])
+def test_whoever_is_erased_is_erased_under_all_ids(asked: str) -> None:
+    """A request under any id forgets the customer under each; a replay brings nothing back."""
+    past = [*LIFE, link("anon", "device"), link("ann", "anon")]
+    cluster = Cluster().tell(*past, erase(asked, NOON + 9), *past)
+
+    assert {id_: is_blank(cluster.profiles[id_]) for id_ in ("ann", "anon", "device")} == {
+        "ann": True,
+        "anon": True,
+        "device": True,
+    }
+
+
+def test_handover_that_is_under_way_when_its_customer_is_erased_is_gone() -> None:
+    """What arrives after the request tells nothing that it should have forgotten."""
+    cluster = Cluster().tell(*LIFE)
+    cluster.publish(link("ann", "anon"))
+    cluster.step("ann")
+    cluster.step("anon")
+    cluster.publish(erase("ann", NOON + 9))
+    cluster.waiting["ann"].rotate(1)
+    cluster.settle()
+
+    assert is_blank(cluster.profiles["ann"])
+
+
+def test_replay_follows_links() -> None:
+    """`dangol replay` comes to the same as partitions do."""
+    replay = Replay(engine())
+    for each in (*LIFE, link("ann", "anon"), event("e3", "page.viewed", "anon", NOON + 2)):
+        replay.take(each)
+
+    assert (replay.profiles["ann"].touchpoints, replay.profiles["anon"].moved_to) == (3, "ann")
+    assert replay.touchpoints == 4
+
+
+def test_dead_letter_that_is_sent_again_is_heard() -> None:
+    """Its number was passed long ago; that it is a letter sent again says that it was not applied."""
+    cluster = Cluster().tell(link("ann", "anon"), *LIFE)
+    sent_on = msgspec.structs.replace(LIFE[1], id="e9", customer="ann", moved=Moved(("anon",), 1))
+    value, headers = touchpoints.encode(sent_on), touchpoints.headers_of(sent_on)
+    again = touchpoints.decode(value, [*headers, ("cx-replayed", b"x-0@1")])
+
+    assert engine().step(cluster.profiles["ann"], sent_on, NOW).duplicate
+    assert engine().step(cluster.profiles["ann"], again, NOW).profile.touchpoints == 3
+
+
+def test_header_that_is_not_ours_is_refused() -> None:
+    """A way that can't be read is no way."""
+    with pytest.raises(RejectedError, match="cx-moved"):
+        touchpoints.decode(touchpoints.encode(LIFE[0]), [("cx-moved", b"here")])
+
+
+@PROPERTY_TEST
+@given(lives(), st.data())
+def test_merge_is_as_if_all_had_happened_here(life: list[Touchpoint], data: st.DataObject) -> None:
+    """However a life is dealt out to two ids, and in whatever order: merged, it is the life of one."""
+    mine = {one.id for one in life if data.draw(st.booleans())}
+    parts = ([one for one in life if one.id in mine], [one for one in life if one.id not in mine])
+    ours, theirs = (Replay(engine()) for _ in range(2))
+    for replay, part in zip((ours, theirs), parts, strict=True):
+        for each in data.draw(st.permutations(part)):
+            replay.take(msgspec.structs.replace(each, customer="ann"))
+    merged = copy(ours.profiles.get("ann", profiles.new_profile("ann")))
+    merge(merged, theirs.profiles.get("ann", profiles.new_profile("ann")))
+
+    assert_same_life(merged, history(life, "ann"))
