@@ -13,7 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.batches import Abandoned
+from agents.batches import Abandoned, Uncertain
 from agents.delivery import Delivery
 from agents.health import Health
 from agents.lane import LaneConsumer, Run, after_rebalance, use_lane
@@ -281,7 +281,13 @@ class WorkerApp:
         """Fire all timers of a partition that are due at or before a time, in ms."""
         timers = self._timers
         while timers is not None and (customers := timers.take_due(partition, until, TIMERS_AT_ONCE)):
-            await self._processor.fire(partition, customers, until, keep_trying)
+            try:
+                await self._processor.fire(partition, customers, until, keep_trying)
+            except Uncertain:
+                log.warning("an answer was lost: asking the changelog what it was", partition=partition)
+                await self._recovery.recover([partition], keep_trying)
+                self._profiles.forget()
+                timers.read(partition, customers, self._store)
 
     def _is_current(self, generation: int) -> bool:
         return bool(generation == self.faust.consumer_generation_id)

@@ -73,6 +73,10 @@ class Flight:
     future: asyncio.Future[Any]
 
 
+class Uncertain(Exception):  # noqa: N818 - it may well have gone right
+    """A transaction's answer was lost, and with no offset in it none tells whether it went through."""
+
+
 class Abandoned(Exception):  # noqa: N818 - nothing went wrong: the batch is someone else's now
     """The batch was given up, because its partition was revoked or the worker stops."""
 

@@ -100,6 +100,7 @@ class Delivery:
         Raises:
             Abandoned: `keep_trying` said no, or the partition is someone else's.
             TopicError: a topic takes no record of a size that has to be.
+            Uncertain: without an offset, whether it went through may stay unknown; the changelog tells.
         """
         if not self.transactional:
             await self._outbox.send(records, keep_trying)

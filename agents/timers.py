@@ -56,6 +56,17 @@ class Timers:
                     if not keep_trying():
                         raise Abandoned
 
+    def read(self, partition: int, customers: Iterable[str], store: ProfileStore) -> None:
+        """Take note of what the store says of these customers."""
+        heap = self._partitions.setdefault(partition, _Heap())
+        for customer in customers:
+            stored = store.get(partition, customer.encode())
+            due = None if stored is None else first_due(stored)
+            if due is None:
+                heap.due.pop(customer, None)
+            else:
+                heap.put(customer, due)
+
     def note(self, partition: int, profiles: Mapping[str, Profile]) -> None:
         """Take note of profiles that have changed, by customer."""
         heap = self._partitions.get(partition)

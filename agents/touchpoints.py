@@ -192,6 +192,7 @@ class TouchpointProcessor:
         Raises:
             Abandoned: `keep_trying` said no; the timers are still there.
             StateError: a stored profile can't be read.
+            Uncertain: only the changelog can tell whether they have fired.
         """
         if not keep_trying():
             raise Abandoned

@@ -37,6 +37,7 @@ from agents.batches import (
     Abandoned,
     Flight,
     Record,
+    Uncertain,
     acknowledged,
     destinations_of,
     hand_over,
@@ -138,6 +139,7 @@ class Transactions:
         Raises:
             Abandoned: `keep_trying` said no, or the partition is someone else's.
             TopicError: a topic takes no record of a size that has to be.
+            Uncertain: it may have gone through or not, and there is no offset by which to tell.
         """
         singly: set[tuple[str, int]] = set()
         offsets: dict[str, int] = {}
@@ -151,7 +153,10 @@ class Transactions:
             try:
                 if producer is None:
                     producer, committed = await self._reopened(partition)
-                    if committing and next_offset is not None and committed == next_offset:
+                    if committing and next_offset is None:
+                        done = True
+                        raise Uncertain
+                    if committing and committed == next_offset:
                         # The answer was lost, not the transaction.
                         done = True
                         return offsets

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import CommitFailedError
 from prometheus_client import CollectorRegistry
 
-from agents.batches import Abandoned, Record
+from agents.batches import Abandoned, Record, Uncertain
 from agents.delivery import Delivery
 from agents.metrics import Metrics
 from agents.outbox import Outbox
@@ -157,6 +157,32 @@ def test_a_lost_answer_is_no_second_transaction(kafka: str, topics: Topics) -> N
     asyncio.run(commit())
 
     assert values(kafka, topics) == [b"once"]
+
+
+def test_without_an_offset_a_lost_answer_stays_unknown(kafka: str, topics: Topics) -> None:
+    """Where no offset tells whether it went through, it is not tried again but said; the next one goes."""
+
+    async def commit() -> None:
+        mine = transactions(kafka, topics, ours)
+        try:
+            await mine.open([0])
+            producer = mine._producers[0]
+            commit_transaction = producer.commit_transaction
+
+            async def without_answer() -> None:
+                await commit_transaction()
+                raise ConnectionResetError
+
+            producer.commit_transaction = without_answer
+            with pytest.raises(Uncertain):
+                await mine.commit(0, [record(topics, b"once")], None, always)
+            await mine.commit(0, [record(topics, b"next")], None, always)
+        finally:
+            await mine.close()
+
+    asyncio.run(commit())
+
+    assert values(kafka, topics) == [b"once", b"next"]
 
 
 def test_a_record_too_large_for_its_batch_goes_alone(kafka: str, topics: Topics) -> None:

@@ -126,3 +126,13 @@ def test_what_was_called_off_does_not_pile_up() -> None:
 
     assert len(timers._partitions[0]._entries) <= SPARE + 3
     assert timers.take_due(0, 10 * SPARE, 10) == ["ann"]
+
+
+def test_what_is_not_known_is_read_again() -> None:
+    """Of customers whose timers may have fired or not, what is stored holds."""
+    store = store_of(0, waiting("ann", 50), new_profile("bob"))
+    timers = Timers()
+    timers.note(0, {"bob": waiting("bob", 40), "cid": waiting("cid", 45)})
+    timers.read(0, ["ann", "bob", "cid"], store)
+
+    assert timers.take_due(0, 99, 10) == ["ann"]
