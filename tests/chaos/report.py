@@ -87,7 +87,7 @@ def totals(results: Sequence[Result]) -> str:
         chosen = [result for result in results if result.mode == mode]
         compared = [result.comparison for result in chosen if result.comparison is not None]
         lines.append(
-            f"- **{mode}**: {len(chosen)} rounds, {sum(each.records for each in chosen):,} records, "
+            f"- **{mode}**: rounds {len(chosen)}, {sum(each.records for each in chosen):,} records, "
             f"{sum(each.triggers for each in chosen):,} triggers: "
             f"{sum(each.lost for each in compared)} updates lost, "
             f"{sum(each.doubled for each in compared)} applied twice, "
@@ -98,7 +98,7 @@ def totals(results: Sequence[Result]) -> str:
         )
     faults = sum((result.broken for result in results), Counter[str]())
     lines.append(
-        f"- **Faults**: {faults.total()} of {len(faults)} kinds: "
+        f"- **Faults**: {faults.total()}, of {len(faults)} kinds: "
         + ", ".join(f"{name} {count}" for name, count in faults.most_common())
         + "."
     )
