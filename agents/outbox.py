@@ -35,7 +35,7 @@ from agents.metrics import Metrics
 from agents.producer import start_producer
 
 FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 15.0
+LONGEST_PAUSE = 5.0
 """Seconds between tries: doubling from the first, up to the longest."""
 
 log = structlog.get_logger("dangol.outbox")

@@ -50,7 +50,7 @@ from agents.lane import abort
 from agents.metrics import Metrics
 
 FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 15.0
+LONGEST_PAUSE = 5.0
 """Seconds between tries: doubling from the first, up to the longest."""
 
 TRANSACTION_MS = 60_000
