@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from agents import access, topics
 from agents.app import WorkerApp
-from agents.handshake import trouble
+from agents.handshake import denial, trouble
 from agents.health import Health, HealthServer
 from agents.lane import is_compiled
 from agents.metrics import Metrics
@@ -173,6 +173,7 @@ async def _live(app: WorkerApp, settings: Settings, stop: asyncio.Event) -> Base
     """Run one app until told to stop, or until it crashes; what it crashed of."""
     stopping = asyncio.create_task(stop.wait())
     guarding = asyncio.create_task(_guard(settings))
+    reason: BaseException | None = None
     starting = asyncio.create_task(app.start())
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -184,28 +185,44 @@ async def _live(app: WorkerApp, settings: Settings, stop: asyncio.Event) -> Base
             either = asyncio.wait({stopping, guarding}, return_when=asyncio.FIRST_COMPLETED)
             await app.faust.wait(either)
             if guarding.done() and not stopping.done():
-                return guarding.result()
+                reason = guarding.result()
     except (KafkaError, OSError, TimeoutError) as error:
-        return error
+        reason = error
     finally:
         starting.cancel()
         stopping.cancel()
         guarding.cancel()
-        await _close(app, stop)
-    return None if stop.is_set() else app.failure or app.faust.crash_reason or ConnectionError("it stopped")
+        reason = reason or app.failure or app.faust.crash_reason
+        await _close(app, stop, _refusal(settings, reason))
+    return None if stop.is_set() else reason or ConnectionError("it stopped")
 
 
-async def _close(app: WorkerApp, stop: asyncio.Event) -> None:
-    """Stop an app; when told to stop for good, wait no longer than `STOP_SECONDS` for it.
+def _refusal(settings: Settings, reason: BaseException | None) -> DangolError | None:
+    """The error to end with, if the broker refuses us; None if it does not."""
+    if reason is None or isinstance(reason, AccessError):
+        return reason
+    return denial(settings.connection, reason, "go on")
+
+
+async def _close(app: WorkerApp, stop: asyncio.Event, refusal: DangolError | None) -> None:
+    """Stop an app; when told to stop for good, or refused, wait no longer than `STOP_SECONDS` for it.
 
     Without a broker, Faust waits for its last commit and for its consumer's thread, which Python would
     then wait for too. Whatever is left undone, the next owner of the partitions does: so just go.
     """
     closing = asyncio.create_task(app.stop())
     told = asyncio.create_task(stop.wait())
-    await asyncio.wait({closing, told}, return_when=asyncio.FIRST_COMPLETED)
+    wait = None if refusal is None else STOP_SECONDS
+    await asyncio.wait({closing, told}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
-    await asyncio.wait({closing}, timeout=STOP_SECONDS)
+    if refusal is None or stop.is_set():
+        await asyncio.wait({closing}, timeout=STOP_SECONDS)
+    if not closing.done() and refusal is not None and not stop.is_set():
+        # What is under way can't be ended in good order with a broker that does not answer to it.
+        sys.stdout.flush()
+        sys.stderr.write(f"dangol: {refusal}\n")
+        sys.stderr.flush()
+        os._exit(refusal.exit_code)
     if not closing.done():
         log.warning("the broker is away: left without telling it", after_seconds=STOP_SECONDS)
         sys.stdout.flush()

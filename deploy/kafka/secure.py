@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from aiokafka.conn import create_conn
-from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 
-from deploy.broker import HOST, free_port
+from deploy.broker import HOST, PAUSE_SECONDS, free_port
 from deploy.kafka.certificates import Authority
 from deploy.kafka.server import KafkaServer
 from schemas.errors import BrokerError
@@ -25,6 +26,9 @@ PASSWORD = "seoul-4711"  # noqa: S105 - a password for tests
 
 STRANGER = "stranger"
 """A user with a password and without rights."""
+
+_SETTLE_SECONDS = 10.0
+"""How long a broker may take to know what its controller has written; seen: milliseconds."""
 
 _NUMBERS = {name: number for number, name in OPERATIONS.items()}
 _KINDS = {"topic": 2, "group": 3, "transactional-id": 5}
@@ -121,7 +125,7 @@ class SecureKafkaServer(KafkaServer):
             own[jaas % "oauthbearer"] = f"{security}.oauthbearer.OAuthBearerLoginModule required;"
         return own
 
-    def allow(self, user: str, rights: Iterable[Right]) -> None:
+    def allow(self, user: str, rights: Collection[Right]) -> None:
         """Add to what a user may do.
 
         Args:
@@ -148,6 +152,10 @@ class SecureKafkaServer(KafkaServer):
             for code, reason in answer.creation_responses:
                 if code:
                     raise BrokerError(f"{self.title} does not take an access control entry: {reason}")
+        wanted = {
+            (_KINDS[right.kind], right.name, _NUMBERS[op]) for right in rights for op in right.operations
+        }
+        self._await(lambda: wanted <= self._entries(user))
 
     def take_back(self, user: str, kind: Kind | None = None) -> None:
         """Take back what a user may do.
@@ -158,6 +166,21 @@ class SecureKafkaServer(KafkaServer):
         """
         what = _ANY if kind is None else _KINDS[kind]
         asyncio.run(self._send([DeleteAclsRequest(what, None, _ANY, f"User:{user}", None, _ANY, _ANY)]))
+        self._await(lambda: not any(what in {each, _ANY} for each, _, _ in self._entries(user)))
+
+    def _entries(self, user: str) -> set[tuple[int, str, int]]:
+        """What a user may do, as the broker has it: kind, name and operation."""
+        question = DescribeAclsRequest(_ANY, None, _ANY, f"User:{user}", None, _ANY, _ANY)
+        (answer,) = asyncio.run(self._send([question]))
+        return {(kind, name, entry[2]) for kind, name, _, entries in answer.resources for entry in entries}
+
+    def _await(self, holds: Callable[[], bool]) -> None:
+        """Wait until the broker knows what its controller has written: a moment later, as a rule."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while not holds():
+            if time.monotonic() > deadline:
+                raise BrokerError(f"{self.title} does not take over access control entries")
+            time.sleep(PAUSE_SECONDS)
 
     async def _send(self, requests: Iterable[Any]) -> list[Any]:
         connected = await create_conn(HOST, self.port)

@@ -262,8 +262,12 @@ def test_rights_that_are_too_few(site: Site) -> None:
     file.write_bytes(line)
     unwritten = refused(environment, "publish", str(file))
     site.server.take_back(STRANGER)
+    site.server.allow(STRANGER, every["dlq"])
+    listed = run(environment, "dlq", "list")
+    replayed = run(environment, "dlq", "replay", "--all", "--dry-run")
+    site.server.take_back(STRANGER)
 
-    assert published.exit_code == 0
+    assert [published.exit_code, listed.exit_code, replayed.exit_code] == [0, 0, 0]
     assert "does not let us see topic" in unread
     assert unwritten.startswith(f"the broker at BROKER does not let us write to {TOPICS.touchpoints}; we are")
 
@@ -372,6 +376,8 @@ def test_a_worker_that_is_refused_later_is_patient_and_ends(site: Site, tmp_path
     site.server.allow(STRANGER, rights(TOPICS, "other")["worker"])
     patient = ("--group", "other", "--patience", "3")
     running = worker(site, tmp_path, *patient, sasl_username=STRANGER).start().wait_ready()
+    line = b'{"specversion":"1.0","id":"g","source":"/s","type":"page.viewed","subject":"ann-geheim"}'
+    assert run(site.env(), "publish", "-", stdin=line).exit_code == 0
     site.server.take_back(STRANGER)
     code = running.process.wait(timeout=60)
     lines = [line for line in running.log().splitlines() if not line.startswith("{")]
@@ -379,6 +385,7 @@ def test_a_worker_that_is_refused_later_is_patient_and_ends(site: Site, tmp_path
     assert code == 3
     assert lines[0].startswith("dangol: ")
     assert f"we are user '{STRANGER}'" in lines[0]
+    assert "ann-geheim" not in running.log()
     assert "Traceback" not in running.log()
 
 
