@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import click
 
 from agents.sentence import sentence
-from schemas.decision import DecisionEvent
+from schemas.decision import Candidate, DecisionEvent
 from schemas.erasure import ErasureEvent
 from schemas.mark import Mark
 from schemas.profile import Profile
 from schemas.timestamp import to_datetime, to_millis
 from schemas.trigger import TriggerEvent
+from stream import identity
 from stream.plays.context import FIRED
 
 COLOURS = {
@@ -66,17 +67,21 @@ def decision_lines(event: DecisionEvent, *, held_only: bool = False) -> list[str
     return [
         f"{_time(event)}  {click.style(f'{candidate.family:<{WIDTH}}', dim=True)}  "
         + printable(
-            f"{event.subject}: {candidate.play} "
-            + (
-                FIRED
-                if candidate.reason == FIRED
-                else f"held back: {', '.join(candidate.failed) or candidate.reason}"
-            )
-            + f"; on {event.data.touchpoint_type}, risk {event.data.risk:.2f}, {event.data.stage}"
+            f"{event.subject}: {_became(event, candidate)}; on {event.data.touchpoint_type}, "
+            f"risk {event.data.risk:.2f}, {event.data.stage}"
         )
         for candidate in event.data.candidates
         if not (held_only and candidate.reason == FIRED)
     ]
+
+
+def _became(event: DecisionEvent, candidate: Candidate) -> str:
+    """What became of a candidate, or of the link to another id."""
+    if candidate.family == identity.FAMILY:
+        return f"{candidate.reason} {event.correlationid}"
+    if candidate.reason == FIRED:
+        return f"{candidate.play} {FIRED}"
+    return f"{candidate.play} held back: {', '.join(candidate.failed) or candidate.reason}"
 
 
 def dead_letter_line(headers: Sequence[tuple[str, bytes]], value: bytes | None, written: int) -> str:
