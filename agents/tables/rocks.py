@@ -144,10 +144,7 @@ class RocksStore:
             )
         except Exception as error:  # rocksdict raises bare Exception
             path = self._path(partition)
-            raise StateError(
-                f"{path}: can't be opened: {error}; another worker with the same --state? "
-                f"If it is damaged, delete it: it is rebuilt from the changelog"
-            ) from error
+            raise StateError(f"{path}: can't be opened: {error}; {_remedy(str(error))}") from error
 
     def drop(self, partitions: Iterable[int]) -> None:
         """Close partitions that are someone else's now; their files stay a while, for when they come back."""
@@ -282,3 +279,12 @@ class RocksStore:
         options.set_keep_log_file_num(LOG_FILES)
         options.set_max_manifest_file_size(MANIFEST_BYTES)
         return options
+
+
+def _remedy(error: str) -> str:
+    """What to do about a database that can't be opened, by RocksDB's own words."""
+    if "No space left" in error:
+        return "make room, or choose another --state"
+    if "lock" in error:
+        return "another worker with the same --state?"
+    return "if it is damaged, delete it: it is rebuilt from the changelog"

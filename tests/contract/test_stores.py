@@ -283,6 +283,15 @@ def test_rocks_survives_its_process(tmp_path: Path) -> None:
     second.close()
 
 
+def test_rocks_says_what_to_do_about_a_database_that_is_damaged(tmp_path: Path) -> None:
+    """One that can't be opened for another reason than a neighbour is not blamed on one."""
+    (tmp_path / "profiles-0").mkdir()
+    (tmp_path / "profiles-0" / "CURRENT").write_text("nonsense")
+
+    with pytest.raises(StateError, match="if it is damaged, delete it: it is rebuilt from the changelog"):
+        RocksStore(tmp_path).open(0)
+
+
 def test_rocks_refuses_a_folder_in_use(tmp_path: Path) -> None:
     """Two workers with one folder: the second is told so in one line."""
     first = RocksStore(tmp_path)
