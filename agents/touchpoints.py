@@ -426,7 +426,8 @@ class TouchpointProcessor:
             return
         work.late += outcome.late
         work.lags.append(max(record.timestamp - event.time, 0) / 1000)
-        work.scores.append(outcome.profile.risk)
+        if not outcome.forwards:
+            work.scores.append(outcome.profile.risk)
         self._note_decided(outcome, work)
 
     def _note_decided(self, outcome: Outcome, work: Work) -> None:

@@ -242,10 +242,10 @@ def headers_of(touchpoint: Touchpoint) -> list[tuple[str, bytes]]:
 def _moved(headers: Headers) -> Moved | None:
     """The way that the headers tell of, or None."""
     told = dict(headers)
-    if (way := told.get(MOVED)) is None:
+    if MOVED not in told:
         return None
     try:
-        moved = _decode_moved(way)
+        moved = _decode_moved(told[MOVED] or b"")
     except msgspec.DecodeError:
         raise RejectedError("shape-invalid", f"the header `{MOVED}` is not as dangol writes it") from None
     # What was published later has been counted since.

@@ -31,10 +31,14 @@ def advance(profile: Profile, evidence: Stage | None, weight: float, time: int) 
         turn = 2 * time + let_down
         _stand(profile, _further(reached, ("aware", time)), tuple(sorted((*turns, turn))))
         return
+    # On every touchpoint, hence without a call.
     stage = evidence or "aware"
-    known, since = profile.reached or (profile.stage, profile.stage_since)
-    further = ORDER[stage] - ORDER[known]
-    if further < 0 or (further == 0 and time >= since > 0):
+    below = profile.reached
+    further = ORDER[stage] - ORDER[profile.stage if below is None else below[0]]
+    if further < 0:
+        return
+    since = profile.stage_since if below is None else below[1]
+    if further == 0 and time >= since > 0:
         return
     if profile.turns:
         _stand(profile, (stage, time), profile.turns)

@@ -16,12 +16,17 @@ from hypothesis import strategies as st
 from schemas import profile as profiles
 from schemas.profile import (
     MAX_BOOKINGS,
+    MAX_CLOSED,
+    MAX_DAYS,
+    MAX_EARLY,
     MAX_ISSUES,
     MAX_KINDS,
     MAX_MOMENTS,
     MAX_PURPOSES,
+    MAX_REOPENED,
     MAX_SEEN,
     MAX_TIMERS,
+    MAX_TURNS,
     OTHER_KIND,
     Booking,
     Consent,
@@ -259,6 +264,11 @@ def bounds_of(profile: Profile) -> dict[str, int]:
         "timers": len(profile.timers),
         "seen": len(profile.seen) // 12,
         "fired": len(profile.fired),
+        "days": len(profile.days) // 2,
+        "turns": len(profile.turns),
+        "closed": len(profile.closed),
+        "reopened": sum(map(len, profile.reopened.values())),
+        "told": len(profile.told),
     }
 
 
@@ -271,7 +281,15 @@ BOUNDS = {
     "timers": MAX_TIMERS,
     "seen": MAX_SEEN,
     "fired": len(HOTEL.plays),
+    "days": MAX_DAYS,
+    "turns": MAX_TURNS,
+    "closed": MAX_CLOSED,
+    "reopened": MAX_ISSUES * MAX_REOPENED,
+    "told": MAX_BOOKINGS + MAX_EARLY,
 }
+
+NOT_FILLED = ("fired", "days", "reopened", "told")
+"""What one touchpoint after another, each about something new, does not fill."""
 
 
 def test_profile_is_bounded_by_the_longest_names() -> None:
@@ -300,8 +318,8 @@ def test_profile_is_bounded_by_the_longest_names() -> None:
     assert profile is not None
 
     held = bounds_of(profile)
-    assert {name: n for name, n in held.items() if name != "fired"} == {
-        name: n for name, n in BOUNDS.items() if name != "fired"
+    assert {name: n for name, n in held.items() if name not in NOT_FILLED} == {
+        name: n for name, n in BOUNDS.items() if name not in NOT_FILLED
     }
     assert LARGEST / 2 < len(profiles.encode(profile)) < LARGEST
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.playbook import Stage
-from schemas.profile import new_profile
+from schemas.profile import MAX_TURNS, new_profile
 from stream.journey import ORDER, advance
-from tests.hotel import NOON
+from tests.hotel import NOON, PROPERTY_TEST
 
 STAGES: tuple[Stage, ...] = ("aware", "appeal", "ask", "act", "advocate")
 
@@ -51,3 +55,24 @@ def test_first_touchpoint_starts_the_stage(evidence: Stage | None, weight: float
     advance(profile, evidence, weight, NOON)
 
     assert profile.stage_since == NOON
+
+
+STEPS = st.lists(st.sampled_from([("advocate", 0.0), (None, -0.5), ("act", 0.0), ("ask", 0.0)]), max_size=60)
+
+
+@PROPERTY_TEST
+@given(STEPS)
+def test_stage_is_the_same_with_all_turns_and_with_those_remembered(steps: list[Any]) -> None:
+    """However often a customer changes, told in order, the bound on what is remembered changes nothing."""
+    profile = new_profile("ann")
+    stage, since = "aware", 0
+    for number, (evidence, weight) in enumerate(steps, start=1):
+        advance(profile, evidence, weight, NOON + number)
+        if weight and stage == "advocate":
+            stage, since = "act", number
+        elif not weight and ORDER[evidence] > ORDER[stage]:
+            stage, since = evidence, number
+        since = since or number
+
+        assert (profile.stage, profile.stage_since) == (stage, NOON + since)
+        assert len(profile.turns) <= MAX_TURNS

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.profile import MAX_KINDS, OTHER_KIND, Kind, Profile, new_profile
+from schemas.profile import MAX_DAYS, MAX_KINDS, OTHER_KIND, Kind, Profile, new_profile
 from schemas.timestamp import DAY, HOUR
-from stream.recency import count, count_activity
+from stream.recency import count, count_activity, merge
 from tests.hotel import NOON, PROPERTY_TEST, happened
 
 
@@ -114,3 +114,53 @@ def test_gaps_have_the_mean_and_variance_of_statistics(gaps: list[int]) -> None:
 
     assert profile.gap_mean == pytest.approx(fmean(gaps))
     assert profile.gap_m2 / (len(gaps) - 1) == pytest.approx(variance(gaps), abs=1e-6)
+
+
+def test_late_day_among_those_remembered_parts_a_gap() -> None:
+    """With more active days than are remembered, a late one still finds its place among the latest."""
+    days = [day for day in range(3 * MAX_DAYS, 0, -2)][::-1]
+    late = days[-2] - 1
+    profile = bought(*((NOON + day * DAY, 1.0) for day in [*days, late]))
+    expected = bought(*((NOON + day * DAY, 1.0) for day in sorted([*days, late])))
+
+    assert len(days) > MAX_DAYS
+    assert profile.active_days == expected.active_days == len(days) + 1
+    assert profile.days == expected.days
+    assert profile.gap_mean == pytest.approx(expected.gap_mean, rel=1e-9)
+    assert profile.gap_m2 == pytest.approx(expected.gap_m2, rel=1e-9)
+
+
+def test_day_before_all_that_are_remembered_is_taken_as_counted() -> None:
+    """Where days were forgotten, nobody knows whether an older one is new; its money counts."""
+    days = range(0, 2 * (MAX_DAYS + 5), 2)
+    profile = bought(*((NOON + day * DAY, 1.0) for day in days), (NOON + DAY, 1.0))
+
+    assert (profile.active_days, profile.spent) == (len(days), len(days) + 1.0)
+
+
+def test_profile_of_before_days_were_remembered_goes_on() -> None:
+    """The latest active day is known, and the next ones are added to it."""
+    profile = bought((NOON, 1.0), (NOON + 3 * DAY, 1.0))
+    profile.days = b""
+    count_activity(profile, happened("order.placed", NOON + 5 * DAY))
+    count_activity(profile, happened("order.placed", NOON + 4 * DAY))
+
+    assert (profile.active_days, len(profile.days) // 2) == (4, 3)
+    assert profile.gap_mean == pytest.approx(5 / 3)
+
+
+@PROPERTY_TEST
+@given(st.lists(st.tuples(st.integers(0, 300), st.booleans()), max_size=40))
+def test_merged_purchases_are_those_of_one(purchases: list[tuple[int, bool]]) -> None:
+    """Days that are in both profiles count once, money counts always."""
+    mine, theirs = (
+        bought(*((NOON + day * DAY, 2.0) for day, ours in purchases if ours is side))
+        for side in (True, False)
+    )
+    expected = bought(*((NOON + day * DAY, 2.0) for day, _ in sorted(purchases)))
+    for profile in (mine, theirs):
+        profile.touchpoints = 1
+    merge(mine, theirs)
+
+    for field in ("active_days", "days", "gap_mean", "gap_m2", "spent", "last_active"):
+        assert getattr(mine, field) == getattr(expected, field)
