@@ -118,7 +118,7 @@ def test_gaps_have_the_mean_and_variance_of_statistics(gaps: list[int]) -> None:
 
 def test_late_day_among_those_remembered_parts_a_gap() -> None:
     """With more active days than are remembered, a late one still finds its place among the latest."""
-    days = [day for day in range(3 * MAX_DAYS, 0, -2)][::-1]
+    days = list(range(2, 3 * MAX_DAYS + 1, 2))
     late = days[-2] - 1
     profile = bought(*((NOON + day * DAY, 1.0) for day in [*days, late]))
     expected = bought(*((NOON + day * DAY, 1.0) for day in sorted([*days, late])))
