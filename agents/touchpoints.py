@@ -90,15 +90,12 @@ class Work:
 
     def stored(self) -> dict[bytes, bytes | None]:
         """What the changelog is to hold: profiles, and of who was erased a tombstone and a mark."""
-        profiles, encode = self.profiles, profile.encode
-        if not self.forgotten:
-            return {customer.encode(): encode(changed) for customer, changed in profiles.items()}
         stored: dict[bytes, bytes | None] = {
-            customer.encode(): None if is_blank(changed) else encode(changed)
-            for customer, changed in profiles.items()
+            customer.encode(): None if changed.erased >= 0 and is_blank(changed) else profile.encode(changed)
+            for customer, changed in self.profiles.items()
         }
         for customer in sorted(self.forgotten):
-            stored[mark.key_of(customer)] = mark.encode(profiles[customer])
+            stored[mark.key_of(customer)] = mark.encode(self.profiles[customer])
         return stored
 
 

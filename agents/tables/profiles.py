@@ -105,7 +105,7 @@ class Profiles:
         decoded.update(profiles)
         for key, value in stored.items():
             if value is None:
-                del decoded[key.decode()]
+                decoded.pop(key.decode(), None)
         for customer in list(islice(decoded, max(len(decoded) - MAX_DECODED, 0))):
             del decoded[customer]
         if self._timers is not None:
