@@ -233,6 +233,14 @@ class Engine:
 
     def _meet(self, profile: Profile | None, touchpoint: Touchpoint, said: int, now: int) -> Outcome:
         """A step that concerns more than one id of a customer."""
+        is_blank = profile is not None and erasure.is_blank(profile)
+        if (
+            is_blank
+            and profile is not None
+            and said <= profile.erased
+            and touchpoint.type == identity.HANDOVER
+        ):
+            return Outcome(profile, erased=True)
         profile = new_profile(touchpoint.customer) if profile is None else copy(profile)
         if said > now:
             profile.ahead = max(profile.ahead, said)
@@ -240,6 +248,9 @@ class Engine:
         meeting.hold()
         if meeting.taken is not None:
             return self.step(profile, meeting.taken, now)
+        if is_blank and not meeting.forwards and erasure.is_blank(_unheard(profile)):
+            # Whoever was erased does not come to be known again by what others still have to say.
+            return Outcome(profile, duplicate=True)
         if meeting.merged:
             profile.risk = self._predict(features_of(profile, now))
         outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards)
@@ -268,6 +279,11 @@ class Engine:
             ),
             touchpoint.correlation,
         )
+
+
+def _unheard(profile: Profile) -> Profile:
+    """The profile as if other ids had said nothing."""
+    return msgspec.structs.replace(profile, heard={}, ahead=0)
 
 
 def _stand_in(timer: Timer, customer: str) -> Touchpoint:

@@ -16,6 +16,7 @@ from schemas.erasure import TYPE, Erasure, ErasureData, digest_of, request_of
 from schemas.profile import Profile, new_profile
 from schemas.timestamp import to_datetime
 from schemas.touchpoint import Touchpoint
+from stream import identity
 from stream.forward import Forward
 
 _NOT_TOLD = frozenset(("decayed", "applied", "reached"))
@@ -25,7 +26,7 @@ _NOT_TOLD = frozenset(("decayed", "applied", "reached"))
 def erase(
     profile: Profile | None, touchpoint: Touchpoint, now: int
 ) -> tuple[Profile, Erasure, list[Forward]]:
-    """What is left of a customer, the proof, and the requests for the customer's other ids.
+    """What is left of a customer, the proof, and what is told to other ids.
 
     Args:
         profile: what is known; None for one who is not known.
@@ -37,17 +38,19 @@ def erase(
     blank.erased = touchpoint.time
     removed: dict[str, int] = {}
     others: tuple[str, ...] = ()
+    farewells: list[Forward] = []
     if profile is not None:
         blank.erased = max(profile.last_seen, profile.ahead, touchpoint.time)
         blank.applied = profile.applied
         if not is_blank(profile):
             removed = _inventory(profile)
         others = profile.aliases if profile.moved_to is None else (*profile.aliases, profile.moved_to)
+        farewells = identity.farewells(profile, now)
     digest = digest_of(customer)
     data = ErasureData(to_datetime(touchpoint.time), to_datetime(blank.erased), removed)
     request = request_of(touchpoint.source, touchpoint.id)
     proof = Erasure(deterministic_id(digest, request), digest, request, now, data)
-    return blank, proof, [_for_other(other, request, blank.erased) for other in others]
+    return blank, proof, [*(_for_other(other, request, blank.erased) for other in others), *farewells]
 
 
 def _for_other(customer: str, request: str, until: int) -> Forward:

@@ -13,6 +13,7 @@ on, with the ids that it passed. One that comes back to an id is in a circle, in
 (by its bytes) is made the canonical one. A claim of an alias that is someone else's is *refused*:
 two customers who use one device are not one customer. `identity.unlinked` *releases* the alias: what
 came before stays, what comes later is the alias's own; the ids above are told what they have *lost*.
+One that is erased (stream/erasure.py) says *farewell* to those that know it by its id.
 
 Everything that one id sends to another is numbered, rising, and goes over one partition in order, so
 that a repetition after a crash is known by its number, however long ago.
@@ -43,8 +44,9 @@ RELEASE = "dangol.identity.release"
 HANDOVER = "dangol.identity.handover"
 REFUSAL = "dangol.identity.refusal"
 LOSS = "dangol.identity.loss"
+FAREWELL = "dangol.identity.farewell"
 
-MESSAGES = (CLAIM, RELEASE, HANDOVER, REFUSAL, LOSS)
+MESSAGES = (CLAIM, RELEASE, HANDOVER, REFUSAL, LOSS, FAREWELL)
 """Touchpoint types by which one id's step tells another's; only dangol publishes them."""
 
 TYPES = (LINKED, UNLINKED, *MESSAGES)
@@ -226,6 +228,8 @@ class Meeting:
             self._refused(self._path[-1], said)
         elif touchpoint.type == HANDOVER:
             self._handed_over(said)
+        elif touchpoint.type == FAREWELL:
+            self._forget(self._path[-1])
         else:
             self._lost(said)
 
@@ -261,6 +265,12 @@ class Meeting:
         profile.linked_to = profile.moved_to = None
         if was_stub:
             self._send(LOSS, by, MessageData(ids=(profile.customer, *profile.aliases)))
+
+    def _forget(self, who: str) -> None:
+        profile = self._profile
+        self.repeated = who not in profile.heard and who not in profile.links
+        profile.heard = {id_: number for id_, number in profile.heard.items() if id_ != who}
+        profile.links = {id_: link for id_, link in profile.links.items() if id_ != who}
 
     def _refused(self, by: str, said: MessageData) -> None:
         if self._answers(by, said.claim):
@@ -366,6 +376,25 @@ class Meeting:
         # Not below the time, so that an id that was erased and begins anew is heard.
         self._profile.sent = max(self._profile.sent + 1, self._now)
         return self._profile.sent
+
+
+def farewells(profile: Profile, now: int) -> list[Forward]:
+    """What one who is erased tells the ids that are not the same customer, but keep this one's id.
+
+    Those that were claimed and have not answered yet are released as well.
+    """
+    others = {*profile.aliases, profile.customer, profile.moved_to}
+    knowing = sorted({*profile.links, *profile.heard} - others, key=str.encode)
+    told = []
+    for to in knowing:
+        link = profile.links.get(to)
+        # Not numbered: to hear them would be to keep the id.
+        types = (RELEASE, FAREWELL) if link is not None and not link.unlinked else (FAREWELL,)
+        for type_ in types:
+            id_ = deterministic_id(type_, profile.customer, to, str(now))
+            moved = Moved((profile.customer,), 0)
+            told.append(Forward(Touchpoint(id_, SOURCE, type_, to, now, {}, moved=moved)))
+    return told
 
 
 _OWN = frozenset(

@@ -446,3 +446,52 @@ def test_merge_is_as_if_all_had_happened_here(life: list[Touchpoint], data: st.D
     merge(merged, theirs.profiles.get("ann", profiles.new_profile("ann")))
 
     assert_same_life(merged, history(life, "ann"))
+
+
+@PROPERTY_TEST
+@given(
+    lives=st.lists(
+        st.tuples(st.sampled_from(["link", "unlink", "visit"]), st.sampled_from(IDS[1:])), max_size=10
+    ),
+    order=st.lists(st.integers(0, 20), max_size=60),
+    by=st.booleans(),
+)
+def test_who_is_erased_is_known_to_nobody(
+    lives: list[tuple[str, str]], order: list[int], *, by: bool
+) -> None:
+    """Whatever was linked, parted, under way or refused: no profile keeps the id, nor does it come back."""
+    cluster = Cluster()
+    told: list[Touchpoint] = []
+    for place, (what, other) in enumerate(lives):
+        time = NOON + place
+        if what == "visit":
+            told.append(event(f"v{place}", "page.viewed", other, time))
+        else:
+            told.append(link("ann", other, time) if what == "link" else unlink("ann", other, time))
+    if by:
+        told.append(link("bob", "eve", NOON - 1))
+    for one in (*told, event("e", "privacy.erase", "ann", NOON + DAY)):
+        cluster.publish(one)
+    for choice in order:
+        if busy := cluster.busy:
+            cluster.step(busy[choice % len(busy)])
+    cluster.settle()
+
+    keep = {id_ for id_, profile in cluster.profiles.items() if b"ann" in profiles.encode(profile)}
+    assert keep - {"ann"} == set()
+    assert is_blank(cluster.profiles["ann"])
+
+
+def test_a_claim_that_was_not_answered_erases_nobody() -> None:
+    """To link another customer's id and be erased at once takes nothing from that customer."""
+    cluster = Cluster()
+    cluster.tell(event("1", "page.viewed", "bob", NOON), link("bob", "eve"))
+    cluster.publish(link("ann", "eve", NOON + 1))
+    cluster.publish(event("e", "privacy.erase", "ann", NOON + DAY))
+    cluster.step("ann")
+    cluster.step("ann")
+    cluster.settle()
+
+    assert cluster.profiles["bob"].touchpoints == 1
+    assert cluster.profiles["bob"].aliases == ("eve",)
+    assert cluster.profiles["eve"].moved_to == "bob"
