@@ -234,12 +234,8 @@ class Engine:
     def _meet(self, profile: Profile | None, touchpoint: Touchpoint, said: int, now: int) -> Outcome:
         """A step that concerns more than one id of a customer."""
         is_blank = profile is not None and erasure.is_blank(profile)
-        if (
-            is_blank
-            and profile is not None
-            and said <= profile.erased
-            and touchpoint.type == identity.HANDOVER
-        ):
+        if is_blank and profile is not None and touchpoint.type == identity.HANDOVER:
+            # It was under way: whoever was erased has claimed nothing since.
             return Outcome(profile, erased=True)
         profile = new_profile(touchpoint.customer) if profile is None else copy(profile)
         if said > now:
