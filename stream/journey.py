@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from sys import intern
 
 from schemas.playbook import Stage
 from schemas.profile import MAX_TURNS, Profile
@@ -82,7 +83,9 @@ def _stand(profile: Profile, reached: Standing, turns: tuple[int, ...]) -> None:
         if advocate == bool(let_down):
             advocate = not advocate
             standing = ("advocate" if advocate else "act", time)
-    profile.stage, profile.stage_since = standing or reached
+    stage, profile.stage_since = standing or reached
+    # Only the very string that is the default is left out of the stored form, not one that was read.
+    profile.stage = intern(stage)
 
 
 def _bounded(turns: Sequence[int]) -> tuple[int, ...]:
