@@ -371,7 +371,7 @@ def decode(stored: bytes) -> Profile:
 def first_due(stored: bytes) -> int | None:
     """When the earliest timer of a stored profile is due, in ms; None where it has none, or is no profile.
 
-    Most profiles have none, and of those nothing is decoded: twenty times faster.
+    Most profiles have none, and of those nothing is decoded.
 
     >>> first_due(encode(Profile(VERSION, "ann", timers=(Timer(700, "room-key", "b-1", "e-1"),))))
     700
