@@ -176,7 +176,12 @@ class WorkerApp:
         self._stopping = True
         await self.faust.stop()
         await self._delivery.stop()
-        self._store.close()
+        try:
+            self._store.close()
+        except StateError as error:
+            if self.failure is None:
+                raise
+            log.info("the state could not be closed either", reason=str(error))
 
     def refresh(self) -> None:
         """Bring gauges up to date before they are shown."""

@@ -20,7 +20,7 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
 - `ConsumerThread._commit`: stock Faust crashes the whole app when a commit fails because the
   broker is away; the next commit carries the offset just as well.
 - `ConsumerThread._create_worker_consumer`, aiokafka's `_fetch_max_wait_ms`: Faust has no setting for it.
-- aiokafka's `_sender.sender_task` and `_message_accumulator`: see `abort`.
+- aiokafka's `_sender.sender_task`, `_message_accumulator` and `_txn_manager`: see `abort`.
 - aiokafka's `_subscription` and the state of a partition in it: where a partition stands and where it ends,
   at one and the same moment; the public `position` waits.
 - aiokafka's `_isolation_level`: Faust has no setting for it without its own way of exactly once.
@@ -42,6 +42,8 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from yarl import URL
+
+from agents.batches import hear
 
 COMMIT_SECONDS = 3.0
 """How long a commit of offsets may take; it takes milliseconds, and the next one covers it."""
@@ -370,6 +372,13 @@ async def abort(producer: AIOKafkaProducer) -> None:
     accumulator = producer._message_accumulator
     # A batch that was to be tried again is not among the pending ones, and is missed there when it ends.
     accumulator._pending_batches.update(batch for queue in accumulator._batches.values() for batch in queue)
+    # Nobody waits for these, and asyncio would complain of what they end with.
+    unheard = [batch._drain_waiter for batch in accumulator._pending_batches]
+    if producer._txn_manager is not None:
+        unheard.append(producer._txn_manager._transaction_waiter)
+    for future in unheard:
+        if future is not None:
+            future.add_done_callback(hear)
     accumulator.fail_all(ProducerClosed())
     with suppress(KafkaError, OSError):
         await producer.stop()

@@ -147,7 +147,11 @@ class RocksStore:
             raise StateError(f"{path}: can't be opened: {error}; {_remedy(str(error))}") from error
 
     def drop(self, partitions: Iterable[int]) -> None:
-        """Close partitions that are someone else's now; their files stay a while, for when they come back."""
+        """Close partitions that are someone else's now; their files stay a while, for when they come back.
+
+        Raises:
+            StateError: the disk is full or fails; what was not written is in the changelog.
+        """
         for partition in partitions:
             if (database := self._open.pop(partition, None)) is None:
                 continue
@@ -157,10 +161,11 @@ class RocksStore:
             with self._scrubbing:
                 try:
                     database.close()
-                except Exception:  # rocksdict raises bare Exception
+                except Exception as error:  # rocksdict raises bare Exception
                     # Interrupted, it closes without making files of what its log of writes has.
                     if not interrupted:
-                        raise
+                        path = self._path(partition)
+                        raise StateError(f"{path}: can't be closed: {error}") from error
 
     def clear(self, partition: int) -> None:
         """Forget all that an open partition holds, its offset too.
