@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from agents.app import WorkerApp
+from agents.app import Done, WorkerApp
 from agents.connection import Connection
 from agents.health import Health
 from agents.lane import Run
@@ -20,15 +20,81 @@ from stream.engine import load_engine
 
 
 class Stream:
-    """A stream with one run of partition 0, which ends after it."""
+    """A stream with runs of partition 0, which ends after them."""
+
+    def __init__(self, *runs: Run) -> None:
+        self._runs = runs
 
     def noack(self) -> Stream:
         """The stream itself."""
         return self
 
     async def events(self) -> AsyncIterator[SimpleNamespace]:
-        """The run."""
-        yield SimpleNamespace(message=SimpleNamespace(partition=0, value=Run()))
+        """The runs."""
+        for run in self._runs:
+            yield SimpleNamespace(message=SimpleNamespace(partition=0, value=run))
+
+
+class Watched(WorkerApp):
+    """An app that notes what it takes and what it reads again, and does neither."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = Settings(Connection("127.0.0.1:1"), state=folder)
+        super().__init__(settings, load_engine(), 4, Metrics(CollectorRegistry(), []), Health())
+        self.taken: list[int] = []
+        self.again = 0
+        self._taking = True
+
+    async def _take(self, event: Any, run: Run) -> None:
+        self.taken.append(run.last)
+        self._done[0] = Done(run.epoch, run.last)
+
+    def _seek_again(self, partition: int) -> None:
+        self.again += 1
+
+
+def run_of(epoch: int, follows: int | None, *offsets: int) -> Run:
+    """A run of records with these offsets."""
+    run = Run(SimpleNamespace(offset=offset) for offset in offsets)
+    run.epoch, run.follows = epoch, follows
+    return run
+
+
+def watch(folder: Path, epoch: int, *runs: Run) -> tuple[list[int], int]:
+    """What an app takes of these runs when the latest seek began this epoch, and how often it reads again."""
+
+    async def read() -> tuple[list[int], int]:
+        app = Watched(folder)
+        app._consumer.thread.epoch = epoch
+        await app._consume(Stream(*runs))
+        await asyncio.gather(*app._running.values())
+        return app.taken, app.again
+
+    return asyncio.run(read())
+
+
+def test_runs_are_taken_one_behind_the_other(tmp_path: Path) -> None:
+    """The first of an epoch follows none, each other one the one before, wherever offsets have holes."""
+    runs = [run_of(3, None, 7, 8), run_of(3, 8, 11), run_of(3, 11, 12, 13)]
+
+    assert watch(tmp_path, 3, *runs) == ([8, 11, 13], 0)
+
+
+def test_a_run_that_was_lost_is_missed(tmp_path: Path) -> None:
+    """What follows it is not taken, so that no offset is committed beyond it; all is read again."""
+    runs = [run_of(3, None, 7, 8), run_of(3, 11, 12, 13)]
+
+    assert watch(tmp_path, 3, *runs) == ([8], 1)
+
+
+def test_the_first_run_that_was_lost_is_missed(tmp_path: Path) -> None:
+    """Also right after a seek, where nothing of the epoch was taken yet."""
+    assert watch(tmp_path, 3, run_of(3, 8, 11)) == ([], 1)
+
+
+def test_what_was_read_before_the_latest_seek_is_left(tmp_path: Path) -> None:
+    """It is read again in any case."""
+    assert watch(tmp_path, 3, run_of(2, None, 7), run_of(3, None, 7, 8)) == ([8], 0)
 
 
 def test_a_cancelled_run_does_not_end_the_reading(tmp_path: Path) -> None:
@@ -40,7 +106,7 @@ def test_a_cancelled_run_does_not_end_the_reading(tmp_path: Path) -> None:
         app._running[0] = asyncio.create_task(asyncio.sleep(60))
         await asyncio.sleep(0)
         app._running[0].cancel()
-        await app._consume(Stream())
+        await app._consume(Stream(Run()))
         return app._running[0].cancelled()
 
     assert asyncio.run(read_on())
