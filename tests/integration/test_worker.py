@@ -66,6 +66,31 @@ def test_a_complaint_becomes_an_apology_and_holds_promotions_back(
     assert profiles.decode(stored[0].value).customer == "ann"
 
 
+def test_a_standby_holds_what_the_others_have(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    """With `--standby` each of two workers has all profiles; the one that is left has read them already."""
+    pair = [Worker(kafka, topics, tmp_path / str(n), "--clock", "event", "--standby") for n in range(2)]
+    try:
+        for one in pair:
+            one.start()
+        for one in pair:
+            one.wait_ready()
+        records: list[Sent] = [
+            (b"c%d" % n, touchpoint(str(n), "page.viewed", f"c{n}"), []) for n in range(100)
+        ]
+        publish(kafka, topics.touchpoints, records, PARTITIONS)
+        wait_for(lambda: [one.metric("cx_profiles") for one in pair] == [100, 100], "both to have all", *pair)
+        read_before = pair[1].metric("cx_state_recovered_records_total")
+        assert pair[0].stop() == 0
+        wait_for(lambda: pair[1].metric("cx_partitions_assigned") == PARTITIONS, "a take-over", pair[1])
+
+        assert read_before > 0
+        assert pair[1].metric("cx_state_recovered_records_total") == read_before
+    finally:
+        for one in pair:
+            if one.process.poll() is None:
+                one.kill()
+
+
 BAD: list[tuple[str, bytes | None]] = [
     ("json-invalid", b"not json"),
     ("json-invalid", b""),
