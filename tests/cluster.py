@@ -27,8 +27,8 @@ session timeout, and a machine under test is slow."""
 Sent = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 """A record to publish: key, value, headers."""
 
-IDLE_MS = 1500
-"""How long a topic has to be silent to count as read to its end; records are there already."""
+IDLE_MS = 200
+"""How long a poll may wait, in ms: a topic may end in the mark of a transaction, which no poll brings."""
 
 
 class Worker:
@@ -133,6 +133,10 @@ class Worker:
             return None
 
 
+FETCH_BYTES = 4 * 1024 * 1024
+"""Bytes of a partition fetched at once: a round of chaos reads tens of MB."""
+
+
 def wait_for(holds: Any, what: str, *workers: Worker, seconds: float = READY_SECONDS) -> None:
     """Wait until a condition holds; a failure shows what the workers logged last."""
     deadline = time.monotonic() + seconds
@@ -154,6 +158,7 @@ async def _read_all(bootstrap: str, names: Iterable[str]) -> list[Any]:
         bootstrap_servers=bootstrap,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        max_partition_fetch_bytes=FETCH_BYTES,
     )
     await consumer.start()
     try:

@@ -28,15 +28,8 @@ _ORDER: list[Verdict] = ["problem", "warning", "untold", "ok"]
 @click.command
 @options.silent_connection
 @options.prefix
-@click.option("--group", envvar="DANGOL_GROUP", default="dangol", show_default=True, help="Consumer group.")
-@click.option(
-    "--store",
-    type=click.Choice(["memory", "rocksdict"]),
-    envvar="DANGOL_STORE",
-    default="memory",
-    show_default=True,
-    help="Where the workers keep profiles.",
-)
+@options.group
+@options.store
 @click.option(
     "--state",
     type=click.Path(path_type=Path),

@@ -63,3 +63,18 @@ prefix = click.option(
     help="First part of every topic's name.",
 )
 """Decorator: the command gets `prefix`, the first part of every topic's name."""
+
+group = click.option(
+    "--group", envvar="DANGOL_GROUP", default="dangol", show_default=True, help="Consumer group."
+)
+"""Decorator: the command gets `group`, the consumer group that the workers share."""
+
+store = click.option(
+    "--store",
+    type=click.Choice(["memory", "rocksdict"]),
+    envvar="DANGOL_STORE",
+    default="memory",
+    show_default=True,
+    help="Where workers keep profiles.",
+)
+"""Decorator: the command gets `store`, the kind of store that profiles are kept in."""

@@ -13,7 +13,7 @@ from agents.connection import Connection
 @click.command()
 @options.silent_connection
 @options.prefix
-@click.option("--group", envvar="DANGOL_GROUP", default="dangol", show_default=True, help="Consumer group.")
+@options.group
 @click.option(
     "--clock",
     type=click.Choice(["record", "event"]),
@@ -29,14 +29,7 @@ from agents.connection import Connection
     show_default=True,
     help="How often a trigger is delivered; exactly once for who reads committed records.",
 )
-@click.option(
-    "--store",
-    type=click.Choice(["memory", "rocksdict"]),
-    envvar="DANGOL_STORE",
-    default="memory",
-    show_default=True,
-    help="Where profiles are kept.",
-)
+@options.store
 @click.option("--standby", is_flag=True, help="Keep the others' profiles too, to take over at once.")
 @click.option(
     "--state",

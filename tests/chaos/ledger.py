@@ -7,13 +7,11 @@ touchpoints did twice or out of order is part of the question, not of the answer
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
-from aiokafka import AIOKafkaConsumer
 
 from agents.partitioner import partition_of
 from agents.touchpoints import MAX_HEADER_BYTES, REKEYED
@@ -25,16 +23,13 @@ from schemas.profile import Profile
 from schemas.topics import Topics
 from stream.engine import Engine
 from stream.replay import profile_line
-from tests.cluster import Sent
+from tests.cluster import Sent, read_all
 
 SHOWN = 5
 """Cases of each kind that a message shows; one is most often enough."""
 
 WIDEST = 1500
 """Characters of a case that a message shows: two decisions side by side."""
-
-IDLE_MS = 200
-"""How long one look at a topic may take where nothing comes."""
 
 Place = tuple[int, int]
 """Partition and offset of a touchpoint."""
@@ -152,11 +147,11 @@ class Found:
     """
 
     def __init__(self, bootstrap: str, topics: Topics) -> None:
-        self.touchpoints = read(bootstrap, topics.touchpoints)
-        self.stored = read(bootstrap, topics.profiles)
-        self.triggers = read(bootstrap, *topics.triggers)
-        self.decisions = read(bootstrap, topics.decisions)
-        self.letters = read(bootstrap, topics.dead_letters)
+        self.touchpoints = read_all(bootstrap, topics.touchpoints)
+        self.stored = read_all(bootstrap, topics.profiles)
+        self.triggers = read_all(bootstrap, *topics.triggers)
+        self.decisions = read_all(bootstrap, topics.decisions)
+        self.letters = read_all(bootstrap, topics.dead_letters)
 
 
 class Comparison:
@@ -270,31 +265,6 @@ class Comparison:
             self.first_wrong.append(
                 f"{where}, at {record.timestamp}: {profile.touchpoints} touchpoints instead of {count}"
             )
-
-
-def read(bootstrap: str, *names: str) -> list[Any]:
-    """All records of topics that a subscriber sees who reads what is committed, in order by partition."""
-    return asyncio.run(_read(bootstrap, names))
-
-
-async def _read(bootstrap: str, names: Iterable[str]) -> list[Any]:
-    consumer = AIOKafkaConsumer(
-        *names,
-        bootstrap_servers=bootstrap,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=4 * 1024 * 1024,
-    )
-    await consumer.start()
-    try:
-        ends = await consumer.end_offsets(consumer.assignment())
-        records: list[Any] = []
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for batch in (await consumer.getmany(timeout_ms=IDLE_MS)).values():
-                records.extend(batch)
-        return records
-    finally:
-        await consumer.stop()
 
 
 def _output(record: Any) -> Output:

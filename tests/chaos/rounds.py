@@ -26,10 +26,11 @@ from schemas.topics import Topics
 from stream.engine import load_engine
 from tests.chaos import faults
 from tests.chaos.faults import Fault, Scene
-from tests.chaos.ledger import Comparison, Expected, Found, read
+from tests.chaos.ledger import Comparison, Expected, Found
 from tests.chaos.proxy import Proxy
 from tests.chaos.publisher import Publisher
 from tests.chaos.workload import Workload
+from tests.cluster import read_all
 from tests.conftest import PARTITIONS
 
 WORKERS = 2
@@ -313,7 +314,7 @@ class Round:
     def _lag(self) -> dict[int, str]:
         """The partitions whose last record is not committed, with where they stand."""
         ends: dict[int, int] = {}
-        for record in read(self._stage.server.bootstrap, self._topics.touchpoints):
+        for record in read_all(self._stage.server.bootstrap, self._topics.touchpoints):
             ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
         committed = self._committed()
         return {p: f"{committed.get(p, 0)} of {end}" for p, end in ends.items() if committed.get(p, 0) < end}
