@@ -59,6 +59,10 @@ them, or its clock run behind ours."""
 TIMERS_AT_ONCE = 500
 """Customers whose timers fire in one go: a run of touchpoints behind them waits for some 20 ms."""
 
+AGAIN_SECONDS = 0.2
+"""Pause before touchpoints are read again: what made them fail may take a moment to pass, such as a
+rebalance that the broker knows of and we don't."""
+
 WATCH_SECONDS = 5.0
 """How often to look for touchpoints that were fetched and then never came: on a busy partition the next
 run shows it at once, on one that falls silent nothing would."""
@@ -107,6 +111,7 @@ class WorkerApp:
         self._beginning: asyncio.Task[None] | None = None
         self._seeking: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._idle_since: float | None = None
         self._following: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         # On the event clock, time passes for a customer by the customer's own touchpoints only.
@@ -194,22 +199,29 @@ class WorkerApp:
 
         While the broker acknowledges one partition's run, the next one's is computed.
         """
+        self._idle_since = time.monotonic()
         async for event in stream.noack().events():
-            partition = event.message.partition
-            run: Run = event.message.value
-            # Again and again, as timers may have taken its place meanwhile.
-            while (before := self._running.get(partition)) is not None and not before.done():
-                # Not awaited itself: a run that was cancelled at a rebalance would end this loop with it.
-                await asyncio.wait({before})
-            if not self._taking or run.epoch != self._consumer.epoch:
-                # Read before a rebalance: it is read again, by us or by whoever has the partition then.
-                continue
-            done = self._done.get(partition)
-            if run.follows != (done.offset if done is not None and done.epoch == run.epoch else None):
-                # The one before failed, or was lost between the consumer and here.
-                self._seek_again(partition)
-                continue
-            self._running[partition] = asyncio.create_task(self._take(event, run))
+            self._idle_since = None
+            await self._offer(event)
+            self._idle_since = time.monotonic()
+
+    async def _offer(self, event: Any) -> None:
+        """Take a run, if it is the next one of its partition."""
+        partition = event.message.partition
+        run: Run = event.message.value
+        # Again and again, as timers may have taken its place meanwhile.
+        while (before := self._running.get(partition)) is not None and not before.done():
+            # Not awaited itself: a run that was cancelled at a rebalance would end the reading with it.
+            await asyncio.wait({before})
+        if not self._taking or run.epoch != self._consumer.epoch:
+            # Read before a rebalance: it is read again, by us or by whoever has the partition then.
+            return
+        done = self._done.get(partition)
+        if run.follows != (done.offset if done is not None and done.epoch == run.epoch else None):
+            # The one before failed, or was lost between the consumer and here.
+            self._seek_again(partition)
+            return
+        self._running[partition] = asyncio.create_task(self._take(event, run))
 
     async def _take(self, event: Any, run: Run) -> None:
         partition = event.message.partition
@@ -238,6 +250,9 @@ class WorkerApp:
             yield keep_trying
         except Abandoned:
             log.info("a run was left to the partition's next owner", partition=partition)
+            if self._taking and self._is_current(generation):
+                # That may be us: nobody else has it yet.
+                self._seek_again(partition)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
             # State that can't be read or written, or a fault of ours: going on would lose updates.
             self._fail(error)
@@ -440,25 +455,31 @@ class WorkerApp:
         )
 
     async def _seek_while(self, keep_trying: Callable[[], bool]) -> None:
+        await asyncio.sleep(AGAIN_SECONDS)
         with suppress(Abandoned):
             await self._seek(keep_trying)
 
     async def _watch(self) -> None:
-        """Find touchpoints that were fetched and never came, where no later ones show it."""
+        """Find touchpoints that were fetched and never came, where no later ones show it.
+
+        Only while nothing else comes: what waits behind others is not lost.
+        """
         before: dict[int, Done] = {}
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            idle = {
-                partition: fetched
-                for partition, fetched in self._fetched().items()
-                if self._taking
-                and self._done.get(partition) != fetched
-                and ((task := self._running.get(partition)) is None or task.done())
-            }
-            for partition, fetched in idle.items():
+            idle = self._idle_since
+            missing: dict[int, Done] = {}
+            if self._taking and idle is not None and time.monotonic() - idle >= WATCH_SECONDS:
+                missing = {
+                    partition: fetched
+                    for partition, fetched in self._fetched().items()
+                    if self._done.get(partition) != fetched
+                    and ((task := self._running.get(partition)) is None or task.done())
+                }
+            for partition, fetched in missing.items():
                 if before.get(partition) == fetched:
                     self._seek_again(partition)
-            before = idle
+            before = missing
 
     def _fetched(self) -> dict[int, Done]:
         """What was fetched last, by partition."""
