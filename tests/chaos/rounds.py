@@ -192,7 +192,7 @@ class Round:
         self._plan = plan
         self._delays = [random.choice(DELAYS) for _ in stage.proxies]
         store = plan.store if plan else random.choice(("memory", "rocksdict"))
-        batch = plan.batch if plan else random.choice((20, 100, 500))
+        batch = plan.batch if plan else random.choice((50, 100, 500))
         self.result = Result(number, seed, mode, store, batch, len(self._workload.records))
         name = f"chaos-{seed}-{number}-{secrets.token_hex(3)}"
         self._topics = Topics(f"{name}.cx")
