@@ -167,26 +167,30 @@ class WorkerApp:
     async def stop(self) -> None:
         """Finish the run in hand, commit, leave the group."""
         self._health.ready = self._taking = False
-        for task in (
+        mine = (
             self._watching,
             self._ticking,
             self._beginning,
             self._seeking,
             self._following,
             self._scrubbing,
-        ):
-            if task is not None:
-                task.cancel()
+        )
+        tasks = [task for task in mine if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            # What they hold of the store has to be let go of before it is closed.
+            await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
         await self._finish_runs()
         self._stopping = True
         await self.faust.stop()
         await self._delivery.stop()
         try:
             self._store.close()
-        except StateError as error:
+        except StateError:
+            # What failed before is told when this is over; most often it is the same disk.
             if self.failure is None:
                 raise
-            log.info("the state could not be closed either", reason=str(error))
 
     def refresh(self) -> None:
         """Bring gauges up to date before they are shown."""

@@ -57,7 +57,8 @@ class Worker:
             *("--state", str(folder / "state"), *options),
         ]
         folder.mkdir(parents=True, exist_ok=True)
-        self._environment = os.environ | (environment or {})
+        # A crash below Python is to leave word of where it was.
+        self._environment = os.environ | {"PYTHONFAULTHANDLER": "1"} | (environment or {})
         self._log = folder / "worker.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._logged_before = 0
