@@ -193,42 +193,40 @@ async def _live(app: WorkerApp, settings: Settings, stop: asyncio.Event) -> Base
         stopping.cancel()
         guarding.cancel()
         reason = reason or app.failure or app.faust.crash_reason
-        await _close(app, stop, _refusal(settings, reason))
+        await _close(app, stop, _end(settings, reason))
     return None if stop.is_set() else reason or ConnectionError("it stopped")
 
 
-def _refusal(settings: Settings, reason: BaseException | None) -> DangolError | None:
-    """The error to end with, if the broker refuses us; None if it does not."""
-    if reason is None or isinstance(reason, AccessError):
+def _end(settings: Settings, reason: BaseException | None) -> DangolError | None:
+    """The error to end with, such as a full disk or a broker that refuses us; None if it is to start over."""
+    if reason is None or isinstance(reason, DangolError):
         return reason
     return denial(settings.connection, reason, "go on")
 
 
-async def _close(app: WorkerApp, stop: asyncio.Event, refusal: DangolError | None) -> None:
-    """Stop an app; when told to stop for good, or refused, wait no longer than `STOP_SECONDS` for it.
+async def _close(app: WorkerApp, stop: asyncio.Event, end: DangolError | None) -> None:
+    """Stop an app; when told to stop for good, or to end with an error, wait no longer than `STOP_SECONDS`.
 
     Without a broker, Faust waits for its last commit and for its consumer's thread, which Python would
     then wait for too. Whatever is left undone, the next owner of the partitions does: so just go.
     """
     closing = asyncio.create_task(app.stop())
     told = asyncio.create_task(stop.wait())
-    wait = None if refusal is None else STOP_SECONDS
+    wait = None if end is None else STOP_SECONDS
     await asyncio.wait({closing, told}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
-    if refusal is None or stop.is_set():
+    if end is None or stop.is_set():
         await asyncio.wait({closing}, timeout=STOP_SECONDS)
-    if not closing.done() and refusal is not None and not stop.is_set():
-        # What is under way can't be ended in good order with a broker that does not answer to it.
-        sys.stdout.flush()
-        sys.stderr.write(f"dangol: {refusal}\n")
-        sys.stderr.flush()
-        os._exit(refusal.exit_code)
-    if not closing.done():
+    if closing.done():
+        closing.result()
+        return
+    sys.stdout.flush()
+    if end is not None and not stop.is_set():
+        sys.stderr.write(f"dangol: {end}\n")
+    else:
         log.warning("the broker is away: left without telling it", after_seconds=STOP_SECONDS)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-    closing.result()
+    sys.stderr.flush()
+    os._exit(0 if end is None or stop.is_set() else end.exit_code)
 
 
 def _make_folder(state: Path) -> None:
