@@ -26,6 +26,10 @@ ASK_MS = 10_000
 STEP_SECONDS = 5.0
 """How long a step may take: a broker that is well takes milliseconds, a login a tenth of a second."""
 
+HANG_UPS = 3
+HANG_UP_SECONDS = 0.5
+"""How often a broker has to hang up on us until that means something, and the pause in between."""
+
 _NO_NAME = {62: "name", 64: "address"}
 """Codes of OpenSSL: the certificate is in order, but for another host."""
 
@@ -264,9 +268,21 @@ async def _of_language(connection: Connection, host: str, port: int) -> str | No
 
 
 async def _of_silence(connection: Connection, host: str, port: int) -> str | None:
-    """Whether it hangs up on us because we have not said who we are."""
-    if not await _answers(host, port, connection):
-        return None
+    """Whether it hangs up on us because we have not said who we are.
+
+    A broker that is just starting or stopping hangs up too, but not again and again while it answers.
+    """
+    options = connection.options()
+    del options["bootstrap_servers"]
+    for _ in range(HANG_UPS):
+        if not await _answers(host, port, connection):
+            return None
+        try:
+            await asyncio.wait_for(_greet(host, port, options), STEP_SECONDS)
+        except (errors.KafkaError, OSError, EOFError, TimeoutError, ValueError):
+            await asyncio.sleep(HANG_UP_SECONDS)
+        else:
+            return None
     how = f"DANGOL_SECURITY_PROTOCOL=SASL_{connection.security_protocol}"
     return f"the broker at {host}:{port} wants a login; set {how}, DANGOL_SASL_MECHANISM and who we are"
 
