@@ -254,7 +254,7 @@ class Round:
         if not settled:
             ready = [worker.is_ready() for worker in scene.workers]
             scene.oddities.append(
-                f"not at the end, and nothing done for {SETTLE_SECONDS:.0f} s: ready {ready}, behind {self._lag()}"
+                f"not at the end, still for {SETTLE_SECONDS:.0f} s: ready {ready}, behind {self._lag()}"
             )
         for number, worker in enumerate(scene.workers):
             scene.stop(worker, f"worker {number}")
