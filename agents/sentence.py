@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from schemas.trigger import RecoveryOffer, RetentionOffer, RoomKey, Suppression, TriggerEvent
+from schemas.families.recovery_offer import RecoveryOffer
+from schemas.families.retention_offer import RetentionOffer
+from schemas.families.room_key import RoomKey
+from schemas.families.suppression import Suppression
+from schemas.trigger import TriggerEvent
 
 
 def sentence(event: TriggerEvent, cause: str | None) -> str:

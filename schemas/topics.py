@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.families import FAMILIES
+
 DAY_MS = 24 * 3600 * 1000
 
 TOMBSTONE_MS = DAY_MS
 """How long a compacted topic keeps a tombstone, in ms. A store on disk that was closed for longer may
 have missed one, and is not to be trusted."""
-
-FAMILIES = ("room-key", "recovery-offer", "suppression", "retention-offer")
-"""The trigger families; each has a topic of its own that services subscribe to."""
 
 
 @dataclass(frozen=True, slots=True)

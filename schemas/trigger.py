@@ -2,101 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Literal
-
 import msgspec
 
 from schemas.cloudevents import CloudEvent
+from schemas.families import Content
 from schemas.timestamp import to_datetime
-
-
-class RoomKey(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="family", tag="room-key"):
-    """Put the room key on the guest's phone, or take it away again.
-
-    Attributes:
-        action: `issue` or `revoke`.
-        booking: the booking's id.
-        property: which hotel.
-        device: the device that gets the key.
-        departure: last day of the stay, in the property's calendar.
-        room: the room's number, if it is assigned.
-        revokes: on `revoke`, the id of the trigger that issued the key.
-    """
-
-    action: Literal["issue", "revoke"]
-    booking: str
-    property: str
-    device: str | None
-    departure: date
-    room: str | None = None
-    revokes: str | None = None
-
-
-class RecoveryOffer(
-    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="family", tag="recovery-offer"
-):
-    """Apologise and put it right; on `escalate`, a person calls.
-
-    Attributes:
-        action: `offer`; `escalate` at the second bad moment within the window, or when nobody has closed
-            an issue in time.
-        cause: type of the touchpoint that was the bad moment.
-        severity: how bad, 0 to 1.
-        bad_moments: how many within the window, this one included.
-        offer: what to offer.
-        amount: what it is worth.
-        currency: ISO 4217 code of the amount.
-        unanswered: id of the issue that nobody has closed in time, where that is why a person is to call.
-    """
-
-    action: Literal["offer", "escalate"]
-    cause: str
-    severity: float
-    bad_moments: int
-    offer: str
-    amount: float
-    currency: str
-    unanswered: str | None = None
-
-
-class Suppression(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="family", tag="suppression"):
-    """Hold promotions back on all channels, or let them through again.
-
-    Attributes:
-        action: `start` or `end`.
-        because: why; `open-issue`.
-        issue: the issue's id.
-        open_issues: how many are open now.
-    """
-
-    action: Literal["start", "end"]
-    because: Literal["open-issue"]
-    issue: str
-    open_issues: int
-
-
-class RetentionOffer(
-    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="family", tag="retention-offer"
-):
-    """Give a customer who is about to leave a reason to stay.
-
-    Attributes:
-        threshold: the risk that was crossed.
-        days_since_active: days since the latest purchase.
-        offer: what to offer.
-        amount: what it is worth.
-        currency: ISO 4217 code of the amount.
-    """
-
-    threshold: float
-    days_since_active: float
-    offer: str
-    amount: float
-    currency: str
-
-
-Content = RoomKey | RecoveryOffer | Suppression | RetentionOffer
 
 
 class TriggerData(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from schemas.catalogue import TouchpointType
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.decision import Candidate, Decision, DecisionData
 from schemas.erasure import TYPE as ERASE
 from schemas.erasure import Erasure
 from schemas.errors import InputError
-from schemas.playbook import Playbook, TouchpointType, load
+from schemas.playbook import Playbook, load
 from schemas.profile import Profile, Timer, new_profile
 from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
@@ -30,6 +31,7 @@ from stream import (
     stays,
     timers,
 )
+from stream.arbitration.arbiter import Arbiter
 from stream.churn import models
 from stream.churn.features import features_of
 from stream.churn.scorer import Scorer
@@ -97,6 +99,7 @@ class Engine:
         self._catalogue = {**playbook.catalogue, **dict.fromkeys(identity.TYPES, _IDENTITY)}
         self._plays = frozenset(play.play for play in playbook.plays)
         self._predict = scorer.predict
+        self._settle = Arbiter(playbook).settle
         index = PlayIndex(playbook)
         self._rules_for = index.rules_for
         self._rule_of = index.rule_of
@@ -179,6 +182,8 @@ class Engine:
         )
         for rule in self._rules_for(touchpoint.type):
             rule.decide(context)
+        if context.proposals:
+            self._settle(context)
         decisions = []
         if context.candidates:
             decisions.append(self._decision(profile, touchpoint, now, context.candidates))
@@ -226,6 +231,8 @@ class Engine:
                 clock=clock,
             )
             rule.expire(context, timer.key)
+            if context.proposals:
+                self._settle(context)
             outcome.triggers += context.triggers
             if context.candidates:
                 decided = self._decision(context.profile, context.touchpoint, timer.due, context.candidates)

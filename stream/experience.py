@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import exp2, isnan
 
-from schemas.playbook import TouchpointType
+from schemas.catalogue import TouchpointType
 from schemas.profile import MAX_MOMENTS, Moment, Profile
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint

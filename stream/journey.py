@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from sys import intern
 
-from schemas.playbook import Stage
+from schemas.catalogue import Stage
 from schemas.profile import MAX_TURNS, Profile
 
 ORDER: dict[str, int] = {"aware": 0, "appeal": 1, "ask": 2, "act": 3, "advocate": 4}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from agents.cli import options
-from schemas.topics import FAMILIES
+from schemas.families import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ import msgspec
 from agents.sentence import sentence
 from agents.simulation.happening import DAY_START
 from agents.simulation.simulation import Expected, Simulation
+from schemas.families import FAMILIES
 from schemas.profile import Profile
 from schemas.timestamp import to_millis
-from schemas.topics import FAMILIES
 from schemas.trigger import TriggerEvent
 from stream.journey import ORDER
 

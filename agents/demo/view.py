@@ -20,8 +20,8 @@ from rich.text import Text
 from agents.demo.tally import RECENT, Summary, Tally
 from agents.simulation.happening import DAY_START
 from agents.simulation.simulation import Simulation
+from schemas.families import FAMILIES
 from schemas.timestamp import to_datetime
-from schemas.topics import FAMILIES
 
 REDRAW_SECONDS = 0.25
 """Often enough to look alive; each redraw takes the subscriber's time, and would show in what it measures."""

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from schemas.cloudevents import deterministic_id
 from schemas.decision import Candidate
+from schemas.families import Content
+from schemas.families.play import PlayBase
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
-from schemas.trigger import Content, Trigger, TriggerData
+from schemas.trigger import Trigger, TriggerData
 
 FIRED = "fired"
+PROPOSED = "proposed"
+"""Stands in for a candidate's reason until the arbiter has decided."""
+
 LATE = "late"
 STALE = "stale"
+
+
+class Proposal(msgspec.Struct, frozen=True, gc=False):
+    """A trigger that a play would make, before arbitration.
+
+    Attributes:
+        play: whose it is.
+        content: what is to be done.
+        valid_for: how long from now it may be acted on, in ms.
+        correlation: what it belongs to.
+        place: its place among the candidates.
+        on_fired: what is to be noted on the profile once it has fired, with the trigger's id.
+        protects: whether it takes something back, or holds something back: no consent is needed for that.
+    """
+
+    play: PlayBase
+    content: Content
+    valid_for: int
+    correlation: str | None
+    place: int
+    on_fired: Callable[[Profile, str], None] | None = None
+    protects: bool = False
 
 
 class Context(msgspec.Struct, gc=False):
@@ -32,6 +61,7 @@ class Context(msgspec.Struct, gc=False):
         triggers: what has fired so far on this touchpoint.
         candidates: every play considered so far on this touchpoint, and what became of it.
         clock: what time it really is, in ms, where that may be much later than `now`; else 0.
+        proposals: what plays would make of it, to be decided on by the arbiter.
     """
 
     profile: Profile
@@ -47,37 +77,57 @@ class Context(msgspec.Struct, gc=False):
     triggers: list[Trigger]
     candidates: list[Candidate]
     clock: int = 0
+    proposals: list[Proposal] = []
 
-    def hold(self, play: str, family: str, reason: str, failed: tuple[str, ...] = ()) -> None:
-        """Say that a play did not fire though its condition held.
+    def hold(self, play: PlayBase, reason: str, failed: tuple[str, ...] = ()) -> None:
+        """Say that a play would not fire though its condition held.
 
         Args:
-            play: the play's name.
-            family: its trigger family.
+            play: the play.
             reason: the code of what held it back.
             failed: the gates that did not hold.
         """
-        self.candidates.append(Candidate(play, family, reason, failed))
+        self.candidates.append(Candidate(play.play, play.family, reason, failed))
 
-    def fire(self, play: str, family: str, content: Content, valid_for: int, correlation: str | None) -> str:
-        """Make the trigger, note on the profile that the play fired, and say so.
+    def propose(
+        self,
+        play: PlayBase,
+        content: Content,
+        valid_for: int,
+        correlation: str | None,
+        *,
+        on_fired: Callable[[Profile, str], None] | None = None,
+        protects: bool = False,
+    ) -> None:
+        """Say what a play would do; the arbiter decides whether it is done.
 
         Args:
-            play: the play's name.
-            family: its trigger family.
+            play: the play.
             content: what is to be done.
             valid_for: how long from now it may be acted on, in ms.
             correlation: what it belongs to.
-
-        Returns:
-            The trigger's id.
+            on_fired: what is to be noted on the profile once it has fired, with the trigger's id.
+            protects: whether it takes something back, or holds something back.
         """
-        profile, touchpoint = self.profile, self.touchpoint
+        place = len(self.candidates)
+        # It holds the place, as candidates stand in the playbook's order.
+        self.candidates.append(Candidate(play.play, play.family, PROPOSED))
+        self.proposals.append(Proposal(play, content, valid_for, correlation, place, on_fired, protects))
+
+    def refuse(self, proposal: Proposal, reason: str) -> None:
+        """Hold a proposal back."""
+        play = proposal.play
+        self.candidates[proposal.place] = Candidate(play.play, play.family, reason)
+
+    def fire(self, proposal: Proposal) -> None:
+        """Make the trigger, note on the profile that the play fired, and say so."""
+        profile, touchpoint, play = self.profile, self.touchpoint, proposal.play
+        name, family = play.play, play.family
         id_ = deterministic_id(
-            profile.customer, play, touchpoint.source, touchpoint.id, str(len(self.triggers))
+            profile.customer, name, touchpoint.source, touchpoint.id, str(len(self.triggers))
         )
         data = TriggerData(
-            play, content, profile.stage, round(profile.risk, 6), self.model, self.playbook_version
+            name, proposal.content, profile.stage, round(profile.risk, 6), self.model, self.playbook_version
         )
         self.triggers.append(
             Trigger(
@@ -86,16 +136,17 @@ class Context(msgspec.Struct, gc=False):
                 profile.customer,
                 self.now,
                 touchpoint.id,
-                self.now + valid_for,
+                self.now + proposal.valid_for,
                 data,
-                correlation or touchpoint.correlation,
+                proposal.correlation or touchpoint.correlation,
             )
         )
         # Plays that the playbook has no more are forgotten here, or state would grow by each revision.
-        kept = {name: at for name, at in profile.fired.items() if name in self.plays}
-        profile.fired = {**kept, play: self.now}
-        self.candidates.append(Candidate(play, family, FIRED, trigger=id_))
-        return id_
+        kept = {other: at for other, at in profile.fired.items() if other in self.plays}
+        profile.fired = {**kept, name: self.now}
+        self.candidates[proposal.place] = Candidate(name, family, FIRED, trigger=id_)
+        if proposal.on_fired is not None:
+            proposal.on_fired(profile, id_)
 
     def is_stale(self, valid_for: int) -> bool:
         """Whether a trigger that is valid for so long (ms) from now would have run out already."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-from schemas.playbook import Playbook, RecoveryOfferPlay, RetentionOfferPlay, RoomKeyPlay, SuppressionPlay
+from schemas.families.play import PlayBase
+from schemas.families.recovery_offer import RecoveryOfferPlay
+from schemas.families.retention_offer import RetentionOfferPlay
+from schemas.families.room_key import RoomKeyPlay
+from schemas.families.suppression import SuppressionPlay
+from schemas.playbook import Playbook
 from stream.plays.context import Context
 from stream.plays.recovery_offer import RecoveryOfferRule
 from stream.plays.retention_offer import RetentionOfferRule
@@ -14,13 +19,12 @@ from stream.plays.suppression import SuppressionRule
 
 
 class Rule(Protocol):
-    """A play made ready to decide.
+    """A play made ready to decide."""
 
-    Attributes:
-        play: the play's name.
-    """
-
-    play: str
+    @property
+    def play(self) -> PlayBase:
+        """The play."""
+        ...
 
     @property
     def types(self) -> tuple[str, ...] | None:

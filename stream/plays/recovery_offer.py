@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from schemas.playbook import Offer, Playbook, RecoveryOfferPlay, millis_of
+from schemas.duration import millis_of
+from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
+from schemas.playbook import Playbook
 from schemas.profile import Issue, Profile, Timer
-from schemas.trigger import RecoveryOffer
 from stream import experience, timers
 from stream.plays.context import LATE, STALE, Context
 
@@ -16,11 +18,33 @@ ISSUES = ("issue.opened", "issue.closed")
 FAMILY = "recovery-offer"
 
 
-def choose(offers: Sequence[Offer], severity: float, spent: float) -> Offer | None:
+class Choice(NamedTuple):
+    """An offer that a play may make.
+
+    Attributes:
+        name: the offer's name.
+        amount: what it is worth.
+        min_severity: from which weight of bad moment on, 0 to 1.
+        min_spent: from which money spent on.
+    """
+
+    name: str
+    amount: float
+    min_severity: float
+    min_spent: float
+
+
+def offers_of(names: Sequence[str], playbook: Playbook) -> tuple[Choice, ...]:
+    """The offers that a play names, in its order."""
+    offers = ((name, playbook.offers[name]) for name in names)
+    return tuple(Choice(name, o.amount, o.min_severity, o.min_spent) for name, o in offers)
+
+
+def choose(offers: Sequence[Choice], severity: float, spent: float) -> Choice | None:
     """The first offer whose floors are met, or None.
 
     Args:
-        offers: in the playbook's order.
+        offers: in the play's order.
         severity: how bad the moment was, 0 to 1.
         spent: money the customer has spent.
     """
@@ -34,7 +58,7 @@ class RecoveryOfferRule:
     """
 
     def __init__(self, play: RecoveryOfferPlay, playbook: Playbook) -> None:
-        self.play = play.play
+        self.play = play
         # A playbook may have several plays of this family.
         self.timer = f"{FAMILY}:{play.play}"
         self._answer_within = millis_of(play.answer_within) if play.answer_within else None
@@ -49,7 +73,7 @@ class RecoveryOfferRule:
         self._window = millis_of(play.window)
         self._cooldown = millis_of(play.cooldown)
         self._valid_for = millis_of(play.valid_for)
-        self._offers = play.offers
+        self._offers = offers_of(play.offers, playbook)
         self._currency = playbook.currency
 
     def decide(self, context: Context) -> None:
@@ -60,29 +84,29 @@ class RecoveryOfferRule:
         if severity < self._severity:
             return
         if context.late:
-            context.hold(self.play, FAMILY, LATE)
+            context.hold(self.play, LATE)
             return
         profile = context.profile
         bad = experience.bad_moments(profile, context.now - self._window, self._severity)
         # A person calls as well when an offer has just gone out: that one did not help.
         escalate = bad >= 2
-        if not escalate and context.cooling(self.play, self._cooldown):
-            context.hold(self.play, FAMILY, "cooldown")
+        if not escalate and context.cooling(self.play.play, self._cooldown):
+            context.hold(self.play, "cooldown")
             return
         offer = choose(self._offers, severity, profile.spent)
         if offer is None:
-            context.hold(self.play, FAMILY, "no-offer")
+            context.hold(self.play, "no-offer")
             return
         content = RecoveryOffer(
             "escalate" if escalate else "offer",
             context.touchpoint.type,
             round(severity, 6),
             bad,
-            offer.offer,
+            offer.name,
             offer.amount,
             self._currency,
         )
-        context.fire(self.play, FAMILY, content, self._valid_for, context.opened)
+        context.propose(self.play, content, self._valid_for, context.opened)
 
     def expire(self, context: Context, key: str) -> None:
         """Call a person, unless the issue is closed; whether an offer went out before plays no part."""
@@ -91,24 +115,24 @@ class RecoveryOfferRule:
         if issue is None or self._answer_within is None:
             return
         if context.is_stale(self._valid_for):
-            context.hold(self.play, FAMILY, STALE)
+            context.hold(self.play, STALE)
             return
         severity = _severity_of(issue, profile)
         offer = choose(self._offers, severity, profile.spent)
         if offer is None:
-            context.hold(self.play, FAMILY, "no-offer")
+            context.hold(self.play, "no-offer")
             return
         content = RecoveryOffer(
             "escalate",
             issue.type,
             round(severity, 6),
             experience.bad_moments(profile, context.now - self._window, self._severity),
-            offer.offer,
+            offer.name,
             offer.amount,
             self._currency,
             issue.id,
         )
-        context.fire(self.play, FAMILY, content, self._valid_for, issue.id)
+        context.propose(self.play, content, self._valid_for, issue.id)
 
     def _time_answer(self, context: Context, within: int) -> None:
         """Set the timer when an issue is opened, call it off when it is closed."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from schemas.playbook import Playbook, RetentionOfferPlay, millis_of
+from schemas.duration import millis_of
+from schemas.families.retention_offer import RetentionOffer, RetentionOfferPlay
+from schemas.playbook import Playbook
 from schemas.timestamp import DAY
-from schemas.trigger import RetentionOffer
 from stream.plays.context import LATE, Context
-from stream.plays.recovery_offer import choose
-
-FAMILY = "retention-offer"
+from stream.plays.recovery_offer import choose, offers_of
 
 
 class RetentionOfferRule:
@@ -21,13 +20,13 @@ class RetentionOfferRule:
     """Any touchpoint can be the one at which the risk crosses."""
 
     def __init__(self, play: RetentionOfferPlay, playbook: Playbook) -> None:
-        self.play = play.play
+        self.play = play
         self._enter = play.enter
         self._leave = play.leave
         self._min_active_days = play.min_active_days
         self._cooldown = millis_of(play.cooldown)
         self._valid_for = millis_of(play.valid_for)
-        self._offers = play.offers
+        self._offers = offers_of(play.offers, playbook)
         self._currency = playbook.currency
 
     def decide(self, context: Context) -> None:
@@ -42,21 +41,21 @@ class RetentionOfferRule:
             return
         if context.late or profile.issues:
             # Stays a candidate: once the issue is closed, the next touchpoint decides anew.
-            context.hold(self.play, FAMILY, LATE if context.late else "suppressed")
+            context.hold(self.play, LATE if context.late else "suppressed")
             return
         profile.at_risk = True
-        if context.cooling(self.play, self._cooldown):
-            context.hold(self.play, FAMILY, "cooldown")
+        if context.cooling(self.play.play, self._cooldown):
+            context.hold(self.play, "cooldown")
             return
         offer = choose(self._offers, 1.0, profile.spent)
         if offer is None:
-            context.hold(self.play, FAMILY, "no-offer")
+            context.hold(self.play, "no-offer")
             return
         content = RetentionOffer(
             self._enter,
             round((context.now - profile.last_active) / DAY, 3),
-            offer.offer,
+            offer.name,
             offer.amount,
             self._currency,
         )
-        context.fire(self.play, FAMILY, content, self._valid_for, None)
+        context.propose(self.play, content, self._valid_for, None)

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.playbook import Playbook, RoomKeyPlay, millis_of
-from schemas.profile import Booking, Key, Timer
+from schemas.duration import millis_of
+from schemas.families.room_key import RoomKey, RoomKeyPlay
+from schemas.playbook import Playbook
+from schemas.profile import Booking, Key, Profile, Timer
 from schemas.timestamp import DAY, to_datetime, to_millis
-from schemas.trigger import RoomKey
 from stream import permissions, stays, timers
 from stream.plays.context import LATE, Context
 
@@ -45,7 +46,7 @@ class RoomKeyRule:
     """
 
     def __init__(self, play: RoomKeyPlay, playbook: Playbook) -> None:
-        self.play = play.play
+        self.play = play
         # Not the play's name, as a playbook has one play of this family: renamed, it still takes keys away.
         self.timer = FAMILY
         effects = {type_: entry.effect for type_, entry in playbook.catalogue.items()}
@@ -58,7 +59,7 @@ class RoomKeyRule:
             id_: ZoneInfo(place.zone) for id_, place in playbook.properties.items()
         }
         self._accuracy = play.accuracy_m
-        self._consent = play.consent
+        self._consent = play.purpose
         self._valid_for = millis_of(play.valid_for)
 
     def decide(self, context: Context) -> None:
@@ -77,15 +78,18 @@ class RoomKeyRule:
         booking, device = self._booking(context), context.profile.device
         failed = self._failed_gates(context, booking)
         if failed or booking is None or device is None:
-            context.hold(self.play, FAMILY, failed[0], failed)
+            context.hold(self.play, failed[0], failed)
             return
         if context.late:
-            context.hold(self.play, FAMILY, LATE)
+            context.hold(self.play, LATE)
             return
         content = RoomKey("issue", booking.id, booking.property, device, booking.departure, booking.room)
-        trigger = context.fire(self.play, FAMILY, content, self._valid_for, booking.id)
-        stays.put(context.profile, msgspec.structs.replace(booking, key=Key(trigger, device)))
-        self._time_end(context, booking)
+
+        def note(profile: Profile, trigger: str) -> None:
+            stays.put(profile, msgspec.structs.replace(booking, key=Key(trigger, device)))
+            self._time_end(context, booking)
+
+        context.propose(self.play, content, self._valid_for, booking.id, on_fired=note)
 
     def expire(self, context: Context, key: str) -> None:
         """Revoke the key of a booking whose last day is over."""
@@ -129,9 +133,10 @@ class RoomKeyRule:
         if context.is_stale(valid_for):
             # Nobody was there to fire the timer in time: the key must go all the same.
             valid_for += context.clock - context.now
-        context.fire(self.play, FAMILY, content, valid_for, booking.id)
+        # No step holds it back, and the next arrival must not find the key that it takes away.
         stays.put(context.profile, msgspec.structs.replace(booking, key=None))
         timers.cancel(context.profile, self.timer, booking.id)
+        context.propose(self.play, content, valid_for, booking.id, protects=True)
 
     def _end_of(self, booking: Booking) -> int:
         """When the departure day ends at the hotel, in ms; in UTC where the hotel is not known."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from schemas.playbook import Playbook, SuppressionPlay, millis_of
-from schemas.trigger import Suppression
+from schemas.duration import millis_of
+from schemas.families.suppression import Suppression, SuppressionPlay
+from schemas.playbook import Playbook
 from stream.plays.context import Context
-
-FAMILY = "suppression"
 
 
 class SuppressionRule:
     """Decides on issues: the first open one starts it, the last closed one ends it."""
 
     def __init__(self, play: SuppressionPlay, playbook: Playbook) -> None:
-        self.play = play.play
+        self.play = play
         self.types = tuple(
             type_
             for type_, entry in playbook.catalogue.items()
@@ -28,12 +27,12 @@ class SuppressionRule:
             return
         open_issues = len(context.profile.issues)
         # The first order may have run out while its issue was open: then the next issue renews it.
-        if context.opened and open_issues > 1 and context.cooling(self.play, self._valid_for):
-            context.hold(self.play, FAMILY, "already-suppressed")
+        if context.opened and open_issues > 1 and context.cooling(self.play.play, self._valid_for):
+            context.hold(self.play, "already-suppressed")
             return
         if context.closed and open_issues > 0:
-            context.hold(self.play, FAMILY, "other-issue-open")
+            context.hold(self.play, "other-issue-open")
             return
         # However late we hear of it: what is held back or let through is the state of now.
         content = Suppression("start" if context.opened else "end", "open-issue", issue, open_issues)
-        context.fire(self.play, FAMILY, content, self._valid_for, issue)
+        context.propose(self.play, content, self._valid_for, issue, protects=True)

@@ -18,6 +18,7 @@ from agents.display import header_values
 from schemas import deadletter, decision, erasure, mark, profile, trigger
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
+from schemas.families.retention_offer import RetentionOffer
 from schemas.profile import Booking, Consent, Issue, Key, Kind, Link, Moment, Profile, Timer, Words
 from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
 from stream.churn import models
@@ -127,7 +128,7 @@ def day_at_the_hotel() -> tuple[list[bytes], list[bytes]]:
         triggers += [trigger.encode(fired) for fired in outcome.triggers]
         if outcome.decision is not None:
             decisions.append(decision.encode(outcome.decision))
-    content = trigger.RetentionOffer(0.75, 40.0, "voucher", 15.0, "EUR")
+    content = RetentionOffer(0.75, 40.0, "voucher", 15.0, "EUR")
     data = trigger.TriggerData("stay-with-us", content, "act", 0.8, "m", "p")
     triggers.append(
         trigger.encode(trigger.Trigger("t", "retention-offer", "ann", MARCH, "e", MARCH + 1, data))

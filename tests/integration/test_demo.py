@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.topics import FAMILIES
+from schemas.families import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,15 +13,12 @@ from agents.demo.tally import Family, Summary, Tally
 from agents.demo.view import View
 from agents.sentence import sentence
 from agents.simulation.simulation import Simulation
-from schemas.trigger import (
-    Content,
-    RecoveryOffer,
-    RetentionOffer,
-    RoomKey,
-    Suppression,
-    TriggerData,
-    TriggerEvent,
-)
+from schemas.families import Content
+from schemas.families.recovery_offer import RecoveryOffer
+from schemas.families.retention_offer import RetentionOffer
+from schemas.families.room_key import RoomKey
+from schemas.families.suppression import Suppression
+from schemas.trigger import TriggerData, TriggerEvent
 
 KEY = RoomKey("issue", "b-1", "seoul", "d-7", date(2026, 3, 16), "412")
 

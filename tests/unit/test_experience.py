@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.playbook import Rating, TouchpointType
+from schemas.catalogue import Rating, TouchpointType
 from schemas.profile import MAX_MOMENTS, Moment, Profile, new_profile
 from schemas.timestamp import DAY
 from stream import experience

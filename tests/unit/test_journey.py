@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.playbook import Stage
+from schemas.catalogue import Stage
 from schemas.profile import MAX_TURNS, new_profile
 from stream.journey import ORDER, advance
 from tests.hotel import NOON, PROPERTY_TEST

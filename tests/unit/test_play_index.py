@@ -30,4 +30,4 @@ KEY, RIGHT, HOLD, STAY = "key-at-the-door", "make-it-right", "hold-promotions", 
 )
 def test_plays_of_a_type(type_: str, plays: list[str]) -> None:
     """A type is looked at by the plays that name it, or that its weight or effect concerns, and no other."""
-    assert [rule.play for rule in PlayIndex(HOTEL).rules_for(type_)] == plays
+    assert [rule.play.play for rule in PlayIndex(HOTEL).rules_for(type_)] == plays

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.duration import millis_of
 from schemas.errors import InputError
-from schemas.playbook import Play, Playbook, load, millis_of
+from schemas.families import Play
+from schemas.playbook import Playbook, load
 from stream.engine import DEFAULT_PLAYBOOK
 from tests.hotel import HOTEL, HOTEL_YAML, PROPERTY_TEST
 
@@ -57,7 +59,7 @@ def changed(old: str, new: str) -> str:
         (
             "amount: 60",
             "amout: 60",
-            "unknown field `amout` - at `$.plays[1].offers[1]` (did you mean `amount`?)",
+            "unknown field `amout` - at `$.offers.dinner-for-two` (did you mean `amount`?)",
         ),
         ("cooldown: 1d", "zzz: 1d", "unknown field `zzz` - at `$.plays[1]`"),
         (
@@ -135,9 +137,7 @@ def test_empty_offers(play: int) -> None:
     """A play that has nothing to offer could never fire, so it must not go live."""
     head, *plays = HOTEL_YAML.split("  - play: ")
     lines = plays[play].splitlines(keepends=True)
-    plays[play] = "".join(
-        "    offers: []\n" if "offers:" in line else line for line in lines if "- {" not in line
-    )
+    plays[play] = "".join("    offers: []\n" if "offers:" in line else line for line in lines)
 
     assert "`offers` is empty, so it could never fire" in refusal("  - play: ".join([head, *plays]))
 
@@ -148,13 +148,14 @@ currency: EUR
 properties: {}
 catalogue:
   spa.visited: {weight: 0.5}
+offers: {tea: {amount: 1}}
 plays:
 """
-"""Seven lines, the last one for a play."""
+"""Eight lines, the last one for a play."""
 
 RETENTION = (
     "{play: %s, family: retention-offer, enter: 0.7, leave: 0.5, min_active_days: 1, cooldown: 1d, "
-    "offers: [{offer: tea, amount: 1}], valid_for: 1d}"
+    "offers: [tea], valid_for: 1d}"
 )
 
 
@@ -163,30 +164,30 @@ RETENTION = (
     [
         (
             "  - {play: hold, family: suppression, valid_for: 1d}",
-            "7:18: play `hold`: nothing in the catalogue has effect `issue.opened`, so it could never fire",
+            "8:18: play `hold`: nothing in the catalogue has effect `issue.opened`, so it could never fire",
         ),
         (
             f"  - {RETENTION % 'one'}\n  - {RETENTION % 'two'}",
-            "8:17: play `two` is of the same family as `one`: keep one of them",
+            "9:17: play `two` is of the same family as `one`: keep one of them",
         ),
         (
             "  - play: hold\n    valid_for: 1d",
-            "7:5: Object missing required field `family` - at `$.plays[0]`",
+            "8:5: Object missing required field `family` - at `$.plays[0]`",
         ),
         (
             "  - family: suppression\n    play: hold",
-            "7:5: Object missing required field `valid_for` - at `$.plays[0]`",
+            "8:5: Object missing required field `valid_for` - at `$.plays[0]`",
         ),
         (
             "  - family: suppression\n    play: hold\n    valid_for: 1d\n    valid-for: 2d",
-            "10:5: Object contains unknown field `valid-for` - at `$.plays[0]` (did you mean `valid_for`?)",
+            "11:5: Object contains unknown field `valid-for` - at `$.plays[0]` (did you mean `valid_for`?)",
         ),
         (
             '  - family: suppression\n    "a\\nb": 1',
-            "8:5: Object contains unknown field `a b` - at `$.plays[0]`",
+            "9:5: Object contains unknown field `a b` - at `$.plays[0]`",
         ),
-        ("  1", "6:1: Expected `array`, got `int` - at `$.plays`"),
-        ("  - a: 1\n    a: 1", "8:5: not YAML: `a` stands here twice"),
+        ("  1", "7:1: Expected `array`, got `int` - at `$.plays`"),
+        ("  - a: 1\n    a: 1", "9:5: not YAML: `a` stands here twice"),
     ],
 )
 def test_mistake_is_where_the_message_says(plays: str, message: str) -> None:

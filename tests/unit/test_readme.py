@@ -17,7 +17,10 @@ from agents.cli import COMMANDS, INTERRUPTED, main
 from agents.connection import Connection
 from agents.metrics import Metrics
 from schemas import errors, touchpoint
-from schemas.playbook import RetentionOfferPlay, RoomKeyPlay, load
+from schemas.families import FAMILIES
+from schemas.families.retention_offer import RetentionOfferPlay
+from schemas.families.room_key import RoomKeyPlay
+from schemas.playbook import load
 from schemas.profile import (
     MAX_BOOKINGS,
     MAX_ISSUES,
@@ -29,7 +32,7 @@ from schemas.profile import (
 )
 from schemas.rights import Right, rights
 from schemas.timestamp import DAY, HOUR
-from schemas.topics import FAMILIES, Topics
+from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream.duplicates import WINDOW
 from stream.engine import DEFAULT_PLAYBOOK, LATENESS, load_engine
@@ -83,7 +86,7 @@ def test_families() -> None:
     assert [name for name in first_cells(text) if name in FAMILIES] == list(FAMILIES)
     assert f"reaches {retention.enter:.2f}; again only after it was below {retention.leave:.2f}" in text
     assert f"at most {key.accuracy_m:.0f} m" in text
-    assert f"the purpose `{key.consent}`" in text
+    assert f"the purpose `{key.purpose}`" in text
 
 
 def test_gates() -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from schemas.playbook import Offer, RecoveryOfferPlay
+from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
 from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR
-from schemas.trigger import RecoveryOffer
 from stream.engine import Outcome
-from stream.plays.recovery_offer import choose
+from stream.plays.recovery_offer import Choice, choose
 from tests.hotel import HOTEL, NOON, after, engine, happened, reasons, run
 
 PLAY = "make-it-right"
-OFFERS = (Offer("gold", 90, 0.7, 1000), Offer("silver", 30, 0.5, 200), Offer("bronze", 5))
+OFFERS = (Choice("gold", 90, 0.7, 1000), Choice("silver", 30, 0.5, 200), Choice("bronze", 5, 0.0, 0.0))
 
 
 def spent(amount: float) -> Profile:
@@ -45,7 +44,7 @@ def test_first_offer_whose_floors_are_met(severity: float, money: float, offer: 
     """Both the harm and the money must reach a floor; who is below all of them gets nothing."""
     chosen = choose(OFFERS, severity, money)
 
-    assert (chosen.offer if chosen else None) == offer
+    assert (chosen.name if chosen else None) == offer
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,7 @@ def test_late_bad_moment_is_entered_and_not_answered() -> None:
 def test_no_offer_for_who_meets_no_floor() -> None:
     """Where the playbook has nothing for a customer, the decision says so."""
     play = next(play for play in HOTEL.plays if isinstance(play, RecoveryOfferPlay))
-    playbook = msgspec.structs.replace(HOTEL, plays=(msgspec.structs.replace(play, offers=OFFERS[:1]),))
+    playbook = msgspec.structs.replace(HOTEL, plays=(msgspec.structs.replace(play, offers=("free-night",)),))
     (outcome,) = run([happened("wait.long")], engine=engine(playbook=playbook))
 
     assert (outcome.triggers, reasons(outcome)) == ([], {PLAY: "no-offer"})

@@ -5,10 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from schemas.playbook import RetentionOfferPlay
+from schemas.families.retention_offer import RetentionOffer, RetentionOfferPlay
 from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR, MINUTE
-from schemas.trigger import RetentionOffer
 from stream.engine import Engine, Outcome
 from tests.hotel import HOTEL, NOON, GivenRisk, after, engine, happened, reasons, run
 

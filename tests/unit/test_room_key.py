@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.families.room_key import RoomKey
 from schemas.playbook import Property
 from schemas.profile import Key, Profile
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
-from schemas.trigger import RoomKey
 from stream.engine import Outcome
 from tests.hotel import ARRIVAL, HOTEL, NOON, STAY, after, checked, engine, happened, reasons, run
 

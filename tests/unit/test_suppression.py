@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from schemas.families.suppression import Suppression
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint
-from schemas.trigger import Suppression, Trigger
+from schemas.trigger import Trigger
 from stream.engine import Outcome
 from tests.hotel import NOON, engine, happened, reasons, run
 

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from schemas import decision as decisions
 from schemas import profile as profiles
 from schemas import trigger as triggers
-from schemas.playbook import RecoveryOfferPlay, load
+from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
+from schemas.families.room_key import RoomKey
+from schemas.playbook import load
+from schemas.offer import Offer
 from schemas.profile import MAX_ISSUES, MAX_TIMERS, Profile, Timer, new_profile
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
-from schemas.trigger import RecoveryOffer, RoomKey
 from stream import timers
 from stream.engine import LATENESS, Engine, Outcome
 from stream.replay import Replay
@@ -223,8 +225,9 @@ def reasons_of(outcome: Outcome) -> list[tuple[str, str]]:
 def test_nothing_to_offer_is_said() -> None:
     """A playbook without an offer for this customer holds the escalation back as it does others."""
     play = next(play for play in HOTEL.plays if isinstance(play, RecoveryOfferPlay))
-    offers = (msgspec.structs.replace(play.offers[0], min_spent=1e6),)
-    playbook = msgspec.structs.replace(HOTEL, plays=(msgspec.structs.replace(play, offers=offers),))
+    playbook = msgspec.structs.replace(
+        HOTEL, plays=(play,), offers={name: Offer(1.0, min_spent=1e6) for name in play.offers}
+    )
 
     outcome = engine(playbook=playbook).fire(angry(), NOON + HOUR)
 

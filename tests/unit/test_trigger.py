@@ -7,17 +7,12 @@ from datetime import date
 import msgspec
 import pytest
 
-from schemas.trigger import (
-    Content,
-    RecoveryOffer,
-    RetentionOffer,
-    RoomKey,
-    Suppression,
-    Trigger,
-    TriggerData,
-    TriggerEvent,
-    encode,
-)
+from schemas.families import Content
+from schemas.families.recovery_offer import RecoveryOffer
+from schemas.families.retention_offer import RetentionOffer
+from schemas.families.room_key import RoomKey
+from schemas.families.suppression import Suppression
+from schemas.trigger import Trigger, TriggerData, TriggerEvent, encode
 from tests.hotel import NOON
 
 

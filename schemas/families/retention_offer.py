@@ -1,0 +1,62 @@
+"""Retention offer: a reason to stay, before the customer is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from schemas.duration import Duration
+from schemas.families.play import Mistake, PlayBase
+from schemas.families.recovery_offer import missing_offers
+from schemas.quantities import Name, Share
+
+if TYPE_CHECKING:
+    from schemas.playbook import Playbook
+
+
+class RetentionOfferPlay(PlayBase, frozen=True, kw_only=True, tag="retention-offer"):
+    """Act before the customer is gone: churn risk crosses the threshold.
+
+    Attributes:
+        enter: risk at which a customer becomes one at risk.
+        leave: risk at which that ends; below `enter`, so that it doesn't flicker.
+        min_active_days: customers who bought on fewer days are not kept but won.
+        cooldown: how long after an offer no further one is made.
+        offers: names of offers; the first whose floors are met is made.
+        valid_for: how long the trigger may be acted on.
+    """
+
+    enter: Share
+    leave: Share
+    min_active_days: Annotated[int, msgspec.Meta(ge=1)]
+    cooldown: Duration
+    offers: tuple[Name, ...]
+    valid_for: Duration
+
+    def mistakes(self, playbook: Playbook) -> Iterator[Mistake]:
+        """What could never fire, or would flicker."""
+        yield from missing_offers(self.offers, playbook)
+        if not self.leave < self.enter:
+            yield ["leave"], "`leave` must be below `enter`, or it flickers"
+
+
+class RetentionOffer(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="family", tag="retention-offer"
+):
+    """Give a customer who is about to leave a reason to stay.
+
+    Attributes:
+        threshold: the risk that was crossed.
+        days_since_active: days since the latest purchase.
+        offer: what to offer.
+        amount: what it is worth.
+        currency: ISO 4217 code of the amount.
+    """
+
+    threshold: float
+    days_since_active: float
+    offer: str
+    amount: float
+    currency: str

@@ -1,0 +1,18 @@
+"""Quantities: the numbers and names of a playbook, each with the bounds within which it makes sense."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Weight = Annotated[float, msgspec.Meta(ge=-1, le=1)]
+Severity = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Answer = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Priority = Annotated[int, msgspec.Meta(ge=-1_000, le=1_000)]
+Metres = Annotated[float, msgspec.Meta(gt=0, le=1_000)]
+"""Beyond a kilometre of error a location says nothing about a door."""
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$", max_length=64)]
