@@ -15,8 +15,8 @@ from schemas import profile as profiles
 from schemas import trigger as triggers
 from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
 from schemas.families.room_key import RoomKey
-from schemas.playbook import load
 from schemas.offer import Offer
+from schemas.playbook import load
 from schemas.profile import MAX_ISSUES, MAX_TIMERS, Profile, Timer, new_profile
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
