@@ -38,8 +38,9 @@ is live. A guest with more at once is a travel agency."""
 MAX_ISSUES = 8
 """Open issues kept, the newest: whether there is one decides, not whether there are nine."""
 
-MAX_PURPOSES = 16
-"""Purposes of consent kept, those spoken of last: more than a privacy notice can explain."""
+MAX_CONSENTS = 32
+"""Words on consent kept, each on a purpose and a channel, those said last: eight purposes on four channels
+are more than a privacy notice can explain."""
 
 MAX_ALIASES = 64
 """Other ids of a customer that are kept, the first in order: browsers, devices and cards of a lifetime;
@@ -72,6 +73,18 @@ MAX_REOPENED = 4
 
 MAX_EARLY = 8
 """Bookings remembered of which a status is known and nothing else yet: as many as are kept."""
+
+MAX_HELD = 8
+"""Triggers that wait for something: as many as a customer could be told in a morning, and more than anyone
+would read. The first to go is the one that waits longest."""
+
+MAX_ISSUED = 32
+"""Triggers whose fate is remembered, the latest: one a day over a month. What caps count is among them; where
+more went out, caps count as reached (see `Profile.forgotten`)."""
+
+MAX_SUPPRESSED = 8
+"""Reasons to hold promotions back: an issue, fatigue and some declined categories; those go first that end
+first."""
 
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of thirty days."""
@@ -204,11 +217,95 @@ class Consent(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False
         time: when it was said, in ms.
         withdrawn: whether the customer took consent back; else it was granted.
         purpose: the purpose.
+        channel: the channel that it is about; empty for all of them.
     """
 
     time: int
     withdrawn: bool
     purpose: str
+    channel: str = ""
+
+
+class Held(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A trigger that would go out, but waits for something; its timer is called `held`.
+
+    When it may go, every step of arbitration decides on it once more.
+
+    Attributes:
+        id: the id that the trigger will have.
+        play: whose it is.
+        family: the play's trigger family.
+        content: what is to be done, by family, in MessagePack.
+        touchpoint: id of the touchpoint that caused it.
+        type: that touchpoint's type.
+        source: that touchpoint's source.
+        correlation: what it belongs to.
+        proposed: when the play proposed it, in ms.
+        expires: until when it may be acted on, in ms.
+        waits_for: the reason code of what it waits for, such as `quiet-hours` or `budget`.
+        due: when it is decided on again unless something does so before, in ms.
+    """
+
+    id: str
+    play: str
+    family: str
+    content: bytes
+    touchpoint: str
+    type: str
+    source: str
+    correlation: str | None
+    proposed: int
+    expires: int
+    waits_for: str
+    due: int
+
+
+class Issued(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A trigger that went out to the customer, and what became of it.
+
+    It is live until it is answered, revoked or has run out.
+
+    Attributes:
+        id: the trigger's id.
+        play: whose it was.
+        family: the play's trigger family.
+        channel: how it reaches the customer; None where it doesn't go to the customer.
+        category: what kind of message it is.
+        slot: what it has taken of its channel, as long as it is live.
+        time: when it went out, in ms.
+        expires: until when it may be acted on, in ms.
+        status: `issued`, `delivered`, `accepted`, `declined`, `ignored`, `expired` or `revoked`.
+        said: when that was said, in ms.
+        delivered: whether it is known to have reached the customer.
+    """
+
+    id: str
+    play: str
+    family: str
+    channel: str | None
+    category: str | None
+    slot: str | None
+    time: int
+    expires: int
+    status: str = "issued"
+    said: int = 0
+    delivered: bool = False
+
+
+class Suppressed(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """A reason for which promotions are held back, on every channel.
+
+    Attributes:
+        until: when it ends by itself, in ms.
+        because: `open-issue`, `declined` or `fatigue`.
+        about: the category that was declined; else empty.
+        since: when it began, in ms.
+    """
+
+    until: int
+    because: str
+    about: str
+    since: int
 
 
 class Timer(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
@@ -253,7 +350,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         bookings: stays, in order of arrival; at most `MAX_BOOKINGS`.
         device: the device that is bound to the customer, for keys.
         device_bound: when it was bound, in ms.
-        consents: the latest word on each purpose, oldest first; at most `MAX_PURPOSES`.
+        consents: the latest word on each purpose and channel, oldest first; at most `MAX_CONSENTS`.
         fired: when each play of the playbook last fired, in ms, by the play's name.
         risk: churn risk at the latest touchpoint, from 0 to 1.
         at_risk: whether the playbook's retention play answered a risk at or above its `enter`, by an
@@ -280,6 +377,15 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         reopened: when an open issue was opened again, by its id, in ms; the latest `MAX_REOPENED` times.
         told: when each thing was said of a booking, if not all at once, by its id; of bookings that
             are kept, and at most `MAX_EARLY` others.
+        zone: the IANA time zone that the customer said to live in.
+        zone_said: when it was said, in ms.
+        held: triggers that wait, in the order in which they were proposed; at most `MAX_HELD`.
+        issued: triggers that went out to the customer, oldest first; at most `MAX_ISSUED`.
+        forgotten: time of the latest trigger that is not among `issued` any more, though it may count, in ms.
+        suppressed: why promotions are held back, the first to end first; at most `MAX_SUPPRESSED`.
+        attention: triggers that went out to the customer, each halved every seven days, valued as at
+            `attention_at`: what of the customer's attention has been spent.
+        attention_at: when the latest of them went out, in ms.
     """
 
     version: int
@@ -323,6 +429,14 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     closed: dict[str, int] = {}
     reopened: dict[str, tuple[int, ...]] = {}
     told: dict[str, Words] = {}
+    zone: str | None = None
+    zone_said: int = 0
+    held: tuple[Held, ...] = ()
+    issued: tuple[Issued, ...] = ()
+    forgotten: int = -1
+    suppressed: tuple[Suppressed, ...] = ()
+    attention: float = 0.0
+    attention_at: int = 0
 
 
 class _Timed(msgspec.Struct, gc=False):

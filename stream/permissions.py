@@ -5,10 +5,15 @@ When it was said decides, not when it arrived: an old word that comes late chang
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from schemas.profile import MAX_PURPOSES, Consent, Profile
+from schemas.profile import MAX_CONSENTS, Consent, Profile
 from schemas.touchpoint import Identifier, Touchpoint
+
+ALL = "all"
+"""What an app may call all channels; none can be called so."""
 
 
 class DeviceData(msgspec.Struct, frozen=True):
@@ -18,9 +23,15 @@ class DeviceData(msgspec.Struct, frozen=True):
 
 
 class ConsentData(msgspec.Struct, frozen=True):
-    """What a consent touchpoint must say: for which purpose."""
+    """What a consent touchpoint must say.
+
+    Attributes:
+        purpose: for which purpose.
+        channel: for which channel; `all`, or left out, for all of them.
+    """
 
     purpose: Identifier
+    channel: Identifier = ALL
 
 
 def bind_device(profile: Profile, touchpoint: Touchpoint) -> None:
@@ -51,17 +62,27 @@ def withdraw(profile: Profile, touchpoint: Touchpoint) -> None:
     _note(profile, touchpoint, withdrawn=True)
 
 
-def agreed(profile: Profile, purpose: str) -> bool:
-    """Whether the latest word on a purpose is that the customer agrees; no word is no."""
-    return any(consent.purpose == purpose and not consent.withdrawn for consent in profile.consents)
+def agreed(profile: Profile, purpose: str, channel: str | None = None) -> bool:
+    """Whether the latest word on a purpose is that the customer agrees; no word is no.
+
+    Args:
+        profile: the customer's.
+        purpose: what it is for.
+        channel: by which channel: words on all channels and on this one count. What goes by none has no
+            channel to tell words apart by: there every word on the purpose counts.
+    """
+    words = [
+        (said.time, said.withdrawn)
+        for said in profile.consents
+        if said.purpose == purpose and (channel is None or said.channel in ("", channel))
+    ]
+    return bool(words) and not max(words)[1]
 
 
 def _note(profile: Profile, touchpoint: Touchpoint, *, withdrawn: bool) -> None:
-    purpose = msgspec.convert(touchpoint.data, ConsentData).purpose
-    latest = {consent.purpose: consent for consent in profile.consents}
-    said = Consent(touchpoint.time, withdrawn, purpose)
-    latest[purpose] = max(latest.get(purpose, said), said)
-    _keep(profile, latest)
+    data = msgspec.convert(touchpoint.data, ConsentData)
+    channel = "" if data.channel == ALL else data.channel
+    _keep(profile, [Consent(touchpoint.time, withdrawn, data.purpose, channel)])
 
 
 def merge(profile: Profile, other: Profile) -> None:
@@ -69,10 +90,7 @@ def merge(profile: Profile, other: Profile) -> None:
     if other.device is not None:
         _bind(profile, other.device, other.device_bound)
     if other.consents:
-        latest = {consent.purpose: consent for consent in profile.consents}
-        for said in other.consents:
-            latest[said.purpose] = max(latest.get(said.purpose, said), said)
-        _keep(profile, latest)
+        _keep(profile, other.consents)
 
 
 def _bind(profile: Profile, device: str, time: int) -> None:
@@ -81,6 +99,10 @@ def _bind(profile: Profile, device: str, time: int) -> None:
         profile.device, profile.device_bound = device, time
 
 
-def _keep(profile: Profile, latest: dict[str, Consent]) -> None:
+def _keep(profile: Profile, words: Iterable[Consent]) -> None:
+    latest = {(consent.purpose, consent.channel): consent for consent in profile.consents}
+    for said in words:
+        known = latest.get((said.purpose, said.channel), said)
+        latest[said.purpose, said.channel] = max(known, said)
     # The oldest words go, and no older one comes in: whoever's withdrawal is forgotten stays withdrawn.
-    profile.consents = tuple(sorted(latest.values())[-MAX_PURPOSES:])
+    profile.consents = tuple(sorted(latest.values())[-MAX_CONSENTS:])

@@ -9,11 +9,11 @@ REASON = "consent"
 
 
 def check(context: Context, proposal: Proposal) -> str | None:
-    """Hold what is for a purpose that is not agreed to; no word is no.
+    """Hold what is for a purpose that is not agreed to on the play's channel; no word is no.
 
     What takes something back, or holds something back, needs nobody's consent.
     """
-    purpose = proposal.play.purpose
-    if purpose is None or proposal.protects or permissions.agreed(context.profile, purpose):
+    play = proposal.play
+    if play.purpose is None or proposal.protects:
         return None
-    return REASON
+    return None if permissions.agreed(context.profile, play.purpose, play.channel) else REASON

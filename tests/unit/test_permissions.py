@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.profile import MAX_PURPOSES, Consent, Profile, new_profile
+from schemas.profile import MAX_CONSENTS, Consent, Profile, new_profile
 from schemas.touchpoint import MAX_ID
 from stream.permissions import agreed, bind_device, grant, withdraw
 from tests.hotel import NOON, PROPERTY_TEST, happened
@@ -53,19 +53,19 @@ def test_word_is_kept_with_its_time() -> None:
 
 def test_purposes_are_bounded_on_the_safe_side() -> None:
     """Beyond the limit the oldest consent counts as not given."""
-    profile = asked(*((True, number, f"p{number}") for number in range(MAX_PURPOSES + 1)))
+    profile = asked(*((True, number, f"p{number}") for number in range(MAX_CONSENTS + 1)))
 
-    assert [agreed(profile, "p0"), agreed(profile, "p1"), agreed(profile, f"p{MAX_PURPOSES}")] == [
+    assert [agreed(profile, "p0"), agreed(profile, "p1"), agreed(profile, f"p{MAX_CONSENTS}")] == [
         False,
         True,
         True,
     ]
-    assert len(profile.consents) == MAX_PURPOSES
+    assert len(profile.consents) == MAX_CONSENTS
 
 
 def test_forgotten_withdrawal_holds() -> None:
     """A withdrawal that was pushed out by newer words is not undone by a late grant from before it."""
-    newer = [(True, number, f"p{number}") for number in range(1, MAX_PURPOSES + 1)]
+    newer = [(True, number, f"p{number}") for number in range(1, MAX_CONSENTS + 1)]
     profile = asked((False, 0, "location"), *newer, (True, -1, "location"), (True, 0, "location"))
 
     assert "location" not in {consent.purpose for consent in profile.consents}

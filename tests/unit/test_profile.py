@@ -27,7 +27,7 @@ def test_stored_profile_describes_itself() -> None:
 
     assert fields["customer"] == "ann"
     assert (fields["device"], fields["device_bound"]) == ("phone", YESTERDAY + 1)
-    assert fields["consents"] == [[YESTERDAY, False, "location"]]
+    assert fields["consents"] == [[YESTERDAY, False, "location", ""]]
     assert fields["bookings"] == [
         {
             "id": "b1",

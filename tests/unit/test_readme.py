@@ -23,10 +23,10 @@ from schemas.families.room_key import RoomKeyPlay
 from schemas.playbook import load
 from schemas.profile import (
     MAX_BOOKINGS,
+    MAX_CONSENTS,
     MAX_ISSUES,
     MAX_KINDS,
     MAX_MOMENTS,
-    MAX_PURPOSES,
     MAX_SEEN,
     MAX_TIMERS,
 )
@@ -193,7 +193,7 @@ def test_limits() -> None:
 
     assert (
         f"at most {MAX_MOMENTS} moments, {MAX_BOOKINGS} bookings, {MAX_ISSUES} open issues, "
-        f"{MAX_TIMERS} timers, {MAX_PURPOSES} purposes of consent and {MAX_KINDS} types by name"
+        f"{MAX_TIMERS} timers, {MAX_CONSENTS} words on consent and {MAX_KINDS} types by name"
     ) in text
     assert f"at most {WINDOW // DAY} days before and is among the customer's latest {MAX_SEEN}" in text
     assert LATENESS == HOUR
