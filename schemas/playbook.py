@@ -7,6 +7,7 @@ or would fire on anything, must not go live.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo
@@ -14,7 +15,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from schemas.catalogue import Effect, Rating, Stage, TouchpointType
+from schemas.conditions.checking import Scope
+from schemas.conditions.meaning import meaning, segments_in
+from schemas.conditions.syntax import ConditionMistake
 from schemas.families import Play
+from schemas.families.entry import EntryPlay
 from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
 from schemas.nearest import nearest
@@ -42,6 +47,7 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         properties: hotels by id.
         catalogue: touchpoint types by name.
         offers: what may be offered, by name.
+        segments: conditions in CEL that customers meet or not, by name.
         plays: what is done, in the order in which it is considered.
     """
 
@@ -51,6 +57,19 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     catalogue: dict[str, TouchpointType]
     plays: tuple[Play, ...]
     offers: dict[Name, Offer] = {}
+    segments: dict[Name, str] = {}
+
+    @property
+    def scope(self) -> Scope:
+        """What conditions can name."""
+        types = tuple(self.catalogue)
+        return Scope(
+            types=types,
+            entering=types,
+            segments=tuple(self.segments),
+            plays=frozenset(each.play for each in self.plays),
+            properties=tuple(self.properties),
+        )
 
     @property
     def version(self) -> str:
@@ -150,3 +169,59 @@ def _check(playbook: Playbook, source: YamlSource) -> None:
         only[type(play)] = play.play
         for field, message in play.mistakes(playbook):
             raise source.error(f"play `{play.play}`: {message}", "plays", number, *field)
+        if play.segment is not None and play.segment not in playbook.segments:
+            message = f"there is no segment `{play.segment}`{nearest(play.segment, playbook.segments)}"
+            raise source.error(f"play `{play.play}`: {message}", "plays", number, "segment")
+        if play.reentry == "per-key" and not isinstance(play, EntryPlay):
+            message = f"play `{play.play}`: `per-key` is for plays that say what they are entered by"
+            raise source.error(message, "plays", number, "reentry")
+    _check_conditions(playbook, source)
+
+
+def _check_conditions(playbook: Playbook, source: YamlSource) -> None:
+    scope = playbook.scope
+    used: dict[str, tuple[str, ...]] = {}
+    for name, text in playbook.segments.items():
+        try:
+            part = meaning(text, replace(scope, is_segment=True))
+        except ConditionMistake as mistake:
+            message = f"segment `{name}`: {mistake}"
+            raise source.error_within(message, mistake.at, "segments", name) from None
+        used[name] = segments_in(part)
+    for name in playbook.segments:
+        if (circle := _circle(name, used)) is not None:
+            message = f"segment `{name}` is made of itself: {' → '.join(circle)}"
+            raise source.error(message, "segments", name)
+    good: set[tuple[str, tuple[str, ...]]] = set()
+    for number, play in enumerate(playbook.plays):
+        if play.when is None:
+            continue
+        entering = entering_of(play, scope)
+        # Of ten thousand plays many ask the same.
+        if (play.when, entering) in good:
+            continue
+        try:
+            meaning(play.when, replace(scope, entering=entering))
+        except ConditionMistake as mistake:
+            message = f"play `{play.play}`: {mistake}"
+            raise source.error_within(message, mistake.at, "plays", number, "when") from None
+        good.add((play.when, entering))
+
+
+def entering_of(play: Play, scope: Scope) -> tuple[str, ...]:
+    """The types that `event` can be in a play's condition."""
+    return play.entering if isinstance(play, EntryPlay) else tuple(scope.types)
+
+
+def _circle(name: str, used: dict[str, tuple[str, ...]]) -> list[str] | None:
+    """The way from a segment back to itself, if there is one."""
+    ways, seen = [[name]], set[str]()
+    while ways:
+        way = ways.pop()
+        for next_ in used[way[-1]]:
+            if next_ == name:
+                return [*way, next_]
+            if next_ not in seen:
+                seen.add(next_)
+                ways.append([*way, next_])
+    return None

@@ -46,8 +46,23 @@ MAX_ALIASES = 64
 """Other ids of a customer that are kept, the first in order: browsers, devices and cards of a lifetime;
 more is a till where everyone logs in."""
 
-MAX_TIMERS = 16
-"""Timers kept: as many as there can be open issues and live keys; which ones go, stream/timers.py says."""
+MAX_TIMERS = 32
+"""Timers kept: as many as there can be open issues and live keys, and as many waits again; which ones go,
+stream/timers.py says."""
+
+MAX_ENTERED = 64
+"""Plays with a re-entry policy of which the last entry is kept, the latest: more are no longer one journey.
+Whoever entered more may enter the one that is forgotten again."""
+
+MAX_KEYS = 32
+"""Entries kept of plays that may be entered once for each booking, cart or the like, the latest: as many as
+a customer has going on at once, several times over."""
+
+MAX_PROGRESS = 16
+"""Sequences under way, those that took a step last: as many as a customer has going on at once."""
+
+MAX_ENDED = 16
+"""Ends of waits remembered, the latest: a beginning that is told after its end begins nothing."""
 
 MAX_LINKS = 64
 """Words on other ids that are kept, of those said to be no alias the latest: as many as `MAX_ALIASES`."""
@@ -326,6 +341,18 @@ class Timer(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     touchpoint: str
 
 
+class Run(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """Steps of a sequence that were taken one after another. The one that began later is the greater one.
+
+    Attributes:
+        first: when the first was taken, in ms; −1 where none was.
+        last: when the last was taken.
+    """
+
+    first: int
+    last: int
+
+
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     """The core profile of one customer.
 
@@ -386,6 +413,13 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         attention: triggers that went out to the customer, each halved every seven days, valued as at
             `attention_at`: what of the customer's attention has been spent.
         attention_at: when the latest of them went out, in ms.
+        entered: when a play with a re-entry policy was entered last, in ms, by its name; at most
+            `MAX_ENTERED`.
+        entered_keys: the same of plays that are entered once for each key, by name and key; at most
+            `MAX_KEYS`.
+        progress: for each number of steps of a sequence the run that began last, by the play's name and the
+            key; at most `MAX_PROGRESS`.
+        ended: when a wait was ended last, in ms, by the play's name and the key; at most `MAX_ENDED`.
     """
 
     version: int
@@ -437,6 +471,10 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     suppressed: tuple[Suppressed, ...] = ()
     attention: float = 0.0
     attention_at: int = 0
+    entered: dict[str, int] = {}
+    entered_keys: dict[str, int] = {}
+    progress: dict[str, tuple[Run, ...]] = {}
+    ended: dict[str, int] = {}
 
 
 class _Timed(msgspec.Struct, gc=False):

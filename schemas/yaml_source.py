@@ -41,6 +41,7 @@ class YamlSource:
 
     def __init__(self, text: str, name: str) -> None:
         self._name = name
+        self._lines = text.splitlines()
         try:
             loader = _Loader(text)
             self._root = loader.get_single_node()
@@ -50,6 +51,31 @@ class YamlSource:
         except (yaml.YAMLError, RecursionError, LookupError, ValueError, AttributeError) as error:
             # What PyYAML raises for a value that is not of the type that its tag or form says.
             raise _error(name, None, f"not YAML: {error}") from None
+
+    def error_within(self, message: str, at: int, *path: str | int) -> InputError:
+        """The error that says what is wrong at a character of a text that stands there.
+
+        Args:
+            message: what is wrong.
+            at: which character of the text, from 0.
+            path: where the text stands, from the top.
+        """
+        node: Any = self._root
+        for step in path:
+            node = next((value for known, _, value in _inside(node) if known == step), None)
+        if not isinstance(node, yaml.ScalarNode):
+            return self.error(message, *path)
+        mark = node.start_mark
+        line, column = mark.line, mark.column
+        if node.style == "|":
+            before = node.value[:at]
+            line += 1 + before.count("\n")
+            indent = len(self._lines[line]) - len(self._lines[line].lstrip(" "))
+            column = indent + at - (before.rfind("\n") + 1)
+        elif self._lines[line][column + (node.style is not None) :].startswith(node.value):
+            column += at + (node.style is not None)
+        # Else it is folded or has escapes: where it begins has to do.
+        return _error(self._name, yaml.Mark(self._name, 0, line, column, None, 0), message)
 
     def error(self, message: str, *path: str | int) -> InputError:
         """The error that says what is wrong and, by file, line and column, where.

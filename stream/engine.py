@@ -103,6 +103,7 @@ class Engine:
         index = PlayIndex(playbook)
         self._rules_for = index.rules_for
         self._rule_of = index.rule_of
+        self._gates = index.gates
 
     def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
         """Fire the customer's timers that are due by now, then apply one touchpoint.
@@ -179,11 +180,12 @@ class Engine:
             self.model,
             [],
             [],
+            gates=self._gates,
         )
         for rule in self._rules_for(touchpoint.type):
             rule.decide(context)
         if context.proposals:
-            self._settle(context)
+            self._settled(context)
         decisions = []
         if context.candidates:
             decisions.append(self._decision(profile, touchpoint, now, context.candidates))
@@ -229,14 +231,21 @@ class Engine:
                 triggers=[],
                 candidates=[],
                 clock=clock,
+                gates=self._gates,
             )
             rule.expire(context, timer.key)
-            if context.proposals:
-                self._settle(context)
+            self._settled(context)
             outcome.triggers += context.triggers
             if context.candidates:
                 decided = self._decision(context.profile, context.touchpoint, timer.due, context.candidates)
                 outcome.decisions.append(decided)
+
+    def _settled(self, context: Context) -> None:
+        """Let the arbiter decide, and note which plays the customer has entered by that."""
+        if context.proposals:
+            self._settle(context)
+        for note in context.entered:
+            note(context)
 
     def _meet(self, profile: Profile | None, touchpoint: Touchpoint, said: int, now: int) -> Outcome:
         """A step that concerns more than one id of a customer."""

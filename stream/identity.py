@@ -36,6 +36,7 @@ from schemas.segment import SOURCE as SEGMENT
 from schemas.touchpoint import Identifier, Moved, Touchpoint
 from stream import duplicates, experience, issues, journey, permissions, recency, stays, timers
 from stream.forward import Forward
+from stream.plays import absence, reentry, sequence
 
 LINKED = "identity.linked"
 UNLINKED = "identity.unlinked"
@@ -433,6 +434,9 @@ def merge(profile: Profile, other: Profile) -> None:
     permissions.merge(profile, other)
     duplicates.merge(profile, other)
     timers.merge(profile, other)
+    reentry.merge(profile, other)
+    sequence.merge(profile, other)
+    absence.merge(profile, other)
     fired = dict(profile.fired)
     for play, at in other.fired.items():
         fired[play] = max(at, fired.get(play, at))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Level = Literal["pain", "wow", "participation"]
 """What a play is for: to remove a pain, to make a wow moment, to invite to take part."""
+
+Reentry = Annotated[str, msgspec.Meta(pattern=r"^(?:always|once|per-key|[1-9][0-9]{0,5}(?:s|m|h|d))$")]
+"""How often a customer may enter a play: `always`, `once`, once for each key, once within a time (`7d`)."""
 
 Mistake = tuple[list[str | int], str]
 """Where in a play something is wrong, as keys and places in lists, and what."""
@@ -26,6 +29,7 @@ class PlayBase(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         play: the play's name.
         when: a condition in CEL that has to hold as well.
         segment: a segment of the playbook that the customer has to be in.
+        reentry: how often the customer may enter it.
         channel: how the trigger reaches the customer, such as `push`; None where it reaches staff or a door.
         purpose: the purpose that the customer must have agreed to.
         category: what kind of message it is, for caps and for what a customer has declined.
@@ -40,6 +44,7 @@ class PlayBase(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     play: Name
     when: str | None = None
     segment: Name | None = None
+    reentry: Reentry = "always"
     channel: Name | None = None
     purpose: str | None = None
     category: Name | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -44,6 +45,18 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     protects: bool = False
 
 
+class Gate(Protocol):
+    """What a play that finds its own cause asks besides."""
+
+    def admits(self, context: Context) -> bool:
+        """Whether its condition, segment and re-entry policy let the customer in; if not, all is said."""
+        ...
+
+    def enter(self, context: Context, place: int) -> None:
+        """Note that the customer enters with the candidate at a place, once it is decided."""
+        ...
+
+
 class Context(msgspec.Struct, gc=False):
     """One touchpoint under decision, or one timer.
 
@@ -62,6 +75,8 @@ class Context(msgspec.Struct, gc=False):
         candidates: every play considered so far on this touchpoint, and what became of it.
         clock: what time it really is, in ms, where that may be much later than `now`; else 0.
         proposals: what plays would make of it, to be decided on by the arbiter.
+        entered: what is to be noted about plays that were entered, once the arbiter has decided.
+        gates: what plays that find their own cause ask besides, by the play's name.
     """
 
     profile: Profile
@@ -78,16 +93,33 @@ class Context(msgspec.Struct, gc=False):
     candidates: list[Candidate]
     clock: int = 0
     proposals: list[Proposal] = []
+    entered: list[Callable[[Context], None]] = []
+    gates: Mapping[str, Gate] = {}
+
+    def admits(self, play: PlayBase) -> bool:
+        """Whether the condition, segment and re-entry policy of a play that finds its own cause let it go on.
+
+        `hold` and `propose` ask as well; to be asked by rules that note something on the profile before.
+        """
+        gate = self.gates.get(play.play)
+        return gate is None or gate.admits(self)
 
     def hold(self, play: PlayBase, reason: str, failed: tuple[str, ...] = ()) -> None:
-        """Say that a play would not fire though its condition held.
+        """Say that a play would not fire though its condition held; nothing where it does not hold.
 
         Args:
             play: the play.
             reason: the code of what held it back.
             failed: the gates that did not hold.
         """
-        self.candidates.append(Candidate(play.play, play.family, reason, failed))
+        if self.admits(play):
+            self.say(play, reason, failed)
+
+    def say(self, play: PlayBase, reason: str, failed: tuple[str, ...] = ()) -> None:
+        """Make a play a candidate that does not fire, whatever it asks besides; once for each reason."""
+        candidate = Candidate(play.play, play.family, reason, failed)
+        if candidate not in self.candidates:
+            self.candidates.append(candidate)
 
     def propose(
         self,
@@ -98,6 +130,7 @@ class Context(msgspec.Struct, gc=False):
         *,
         on_fired: Callable[[Profile, str], None] | None = None,
         protects: bool = False,
+        ends: bool = False,
     ) -> None:
         """Say what a play would do; the arbiter decides whether it is done.
 
@@ -108,7 +141,13 @@ class Context(msgspec.Struct, gc=False):
             correlation: what it belongs to.
             on_fired: what is to be noted on the profile once it has fired, with the trigger's id.
             protects: whether it takes something back, or holds something back.
+            ends: whether it ends what the play began before: that is done whatever its condition says now.
         """
+        gate = None if ends else self.gates.get(play.play)
+        if gate is not None:
+            if not gate.admits(self):
+                return
+            gate.enter(self, len(self.candidates))
         place = len(self.candidates)
         # It holds the place, as candidates stand in the playbook's order.
         self.candidates.append(Candidate(play.play, play.family, PROPOSED))

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
+from schemas.families import Play
+from schemas.families.entry import EntryPlay
 from schemas.families.play import PlayBase
 from schemas.families.recovery_offer import RecoveryOfferPlay
 from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
 from schemas.families.suppression import SuppressionPlay
 from schemas.playbook import Playbook
+from stream.plays.conditions import Conditions
 from stream.plays.context import Context
+from stream.plays.entry import Entry, Gate
 from stream.plays.recovery_offer import RecoveryOfferRule
 from stream.plays.retention_offer import RetentionOfferRule
 from stream.plays.room_key import RoomKeyRule
@@ -65,22 +69,46 @@ _RULES: dict[type, Callable[[Any, Playbook], Rule]] = {
 
 
 class PlayIndex:
-    """The rules of a playbook by touchpoint type, in the playbook's order."""
+    """The rules of a playbook by touchpoint type, in the playbook's order.
+
+    Attributes:
+        gates: what plays that find their own cause ask besides, by the play's name; only those that ask.
+        conditions: the conditions of the plays and the segments.
+    """
 
     def __init__(self, playbook: Playbook) -> None:
-        rules = [_RULES[type(play)](play, playbook) for play in playbook.plays]
-        self._anywhere = tuple(rule for rule in rules if rule.types is None)
-        types = {type_ for rule in rules for type_ in rule.types or ()}
-        self._by_type = {
-            type_: tuple(rule for rule in rules if rule.types is None or type_ in rule.types)
-            for type_ in types
-        }
-        self._by_timer = {rule.timer: rule for rule in rules if isinstance(rule, TimedRule)}
+        self.conditions = Conditions(playbook)
+        self.gates: dict[str, Gate] = {}
+        self._by_timer: dict[str, TimedRule] = {}
+        everywhere: list[Rule] = []
+        by_type: dict[str, list[Rule]] = {}
+        for play in playbook.plays:
+            rule = self._rule(play, playbook)
+            for type_ in by_type if rule.types is None else dict.fromkeys(rule.types):
+                by_type.setdefault(type_, [*everywhere]).append(rule)
+            if rule.types is None:
+                everywhere.append(rule)
+        self._everywhere = tuple(everywhere)
+        self._by_type = {type_: tuple(rules) for type_, rules in by_type.items()}
 
     def rules_for(self, type_: str) -> tuple[Rule, ...]:
         """The rules that look at this type of touchpoint."""
-        return self._by_type.get(type_, self._anywhere)
+        return self._by_type.get(type_, self._everywhere)
 
     def rule_of(self, timer: str) -> TimedRule | None:
         """The rule that timers of this name belong to; None where the playbook has it no more."""
         return self._by_timer.get(timer)
+
+    def _rule(self, play: Play, playbook: Playbook) -> Rule:
+        rule = _RULES[type(play)](play, playbook)
+        if isinstance(rule, TimedRule):
+            self._by_timer[rule.timer] = rule
+        condition = self.conditions.of(play)
+        if isinstance(play, EntryPlay):
+            entry = Entry(play, rule, condition, self.conditions.zones)
+            if entry.waits:
+                self._by_timer[entry.timer] = entry
+            return entry
+        if condition is not None or play.reentry != "always":
+            self.gates[play.play] = Gate(play, condition)
+        return rule

@@ -43,6 +43,8 @@ class RetentionOfferRule:
             # Stays a candidate: once the issue is closed, the next touchpoint decides anew.
             context.hold(self.play, LATE if context.late else "suppressed")
             return
+        if not context.admits(self.play):
+            return
         profile.at_risk = True
         if context.cooling(self.play.play, self._cooldown):
             context.hold(self.play, "cooldown")

@@ -136,7 +136,7 @@ class RoomKeyRule:
         # No step holds it back, and the next arrival must not find the key that it takes away.
         stays.put(context.profile, msgspec.structs.replace(booking, key=None))
         timers.cancel(context.profile, self.timer, booking.id)
-        context.propose(self.play, content, valid_for, booking.id, protects=True)
+        context.propose(self.play, content, valid_for, booking.id, protects=True, ends=True)
 
     def _end_of(self, booking: Booking) -> int:
         """When the departure day ends at the hotel, in ms; in UTC where the hotel is not known."""

@@ -35,4 +35,6 @@ class SuppressionRule:
             return
         # However late we hear of it: what is held back or let through is the state of now.
         content = Suppression("start" if context.opened else "end", "open-issue", issue, open_issues)
-        context.propose(self.play, content, self._valid_for, issue, protects=True)
+        context.propose(
+            self.play, content, self._valid_for, issue, protects=True, ends=context.closed is not None
+        )

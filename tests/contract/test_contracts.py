@@ -30,6 +30,7 @@ from schemas.profile import (
     Link,
     Moment,
     Profile,
+    Run,
     Suppressed,
     Timer,
     Words,
@@ -121,6 +122,10 @@ FULL = msgspec.structs.replace(
     suppressed=(Suppressed(MARCH + 9, "declined", "service", MARCH),),
     attention=1.5,
     attention_at=MARCH,
+    entered={"make-it-right": MARCH},
+    entered_keys={"stay-with-us:b-1": MARCH},
+    progress={"hold-promotions:": (Run(MARCH, MARCH + 1), Run(-1, -1))},
+    ended={"stay-with-us:b-1": MARCH},
 )
 """A profile with something in every field."""
 

@@ -1,0 +1,317 @@
+"""Conditions: what the names and functions of a condition read, and the conditions of a playbook, ready.
+
+Everything is read from the context of a decision, in constant or bounded time, and only what is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from schemas.conditions.checking import check
+from schemas.conditions.evaluation import CLASSES, ConditionError, Part, Reference, Step, ready
+from schemas.conditions.meaning import conjuncts, names_event
+from schemas.conditions.syntax import parse
+from schemas.families import Play
+from schemas.playbook import Playbook, entering_of
+from schemas.profile import Booking, Profile
+from schemas.timestamp import DAY, to_datetime
+from stream import experience, permissions, stays
+from stream.plays.context import Context
+
+Reader = Callable[[Context], Any]
+
+NEVER = float("inf")
+"""Days since what never happened."""
+
+
+class Condition:
+    """A condition, ready to be asked.
+
+    Args:
+        parts: all that has to hold.
+        read: gives what reads a reference.
+
+    Attributes:
+        holds: whether it holds in a context; raises `ConditionError` where that can't be said.
+        beforehand: the parts of it that name the touchpoint; None without such a part.
+        afterwards: the others, likewise.
+    """
+
+    def __init__(self, parts: tuple[Part, ...], read: Callable[[Reference], Reader]) -> None:
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = Step("&&", (whole, part), "truth", part.at)
+        self.holds: Reader = ready(whole, read)
+        before = tuple(part for part in parts if names_event(part))
+        after = tuple(part for part in parts if not names_event(part))
+        self.beforehand = self if not after else Condition(before, read) if before else None
+        self.afterwards = self if not before else Condition(after, read) if after else None
+
+
+class Conditions:
+    """The conditions of a playbook.
+
+    Args:
+        playbook: the playbook, as it was loaded; what is wrong in it was refused then.
+    """
+
+    def __init__(self, playbook: Playbook) -> None:
+        self.zones: dict[str, tzinfo] = {
+            id_: ZoneInfo(place.zone) for id_, place in playbook.properties.items()
+        }
+        self._scope = playbook.scope
+        self._segments: dict[str, Reader] = {}
+        segment_scope = replace(self._scope, is_segment=True)
+        for name, text in playbook.segments.items():
+            self._segments[name] = ready(check(parse(text), segment_scope), self._read)
+        self._known: dict[tuple[Any, ...], Condition] = {}
+
+    def of(self, play: Play) -> Condition | None:
+        """A play's condition with its segment; None where it has neither."""
+        if play.when is None and play.segment is None:
+            return None
+        entering = entering_of(play, self._scope)
+        key = (play.when, play.segment, entering)
+        if key not in self._known:
+            parts: tuple[Part, ...] = ()
+            if play.segment is not None:
+                parts = (Reference("in_segment", (play.segment,), "truth", 0),)
+            if play.when is not None:
+                parts += conjuncts(check(parse(play.when), replace(self._scope, entering=entering)))
+            self._known[key] = Condition(parts, self._read)
+        return self._known[key]
+
+    def segments_of(self, context: Context) -> tuple[str, ...]:
+        """The segments that the customer is in; one that can't be said is none."""
+        found = []
+        for name, holds in self._segments.items():
+            try:
+                if holds(context):
+                    found.append(name)
+            except ConditionError:
+                continue
+        return tuple(found)
+
+    def _read(self, reference: Reference) -> Reader:
+        name, arguments = reference.name, reference.arguments
+        if name == "event":
+            return _data(reference)
+        if name in _FIELDS:
+            return _FIELDS[name]
+        if name in _BOOKING:
+            return self._booking(_BOOKING[name], name)
+        if name == "in_segment":
+            return self._in_segment(arguments[0])
+        if name in _AT_ZONE:
+            return _AT_ZONE[name](self.zones[arguments[0]] if arguments else UTC)
+        return _FUNCTIONS[name](*arguments)
+
+    def _in_segment(self, name: str) -> Reader:
+        segments = self._segments
+
+        # Looked up when it is asked: a segment may be made of one that comes after it.
+        def in_segment(context: Context) -> bool:
+            return bool(segments[name](context))
+
+        return in_segment
+
+    def _booking(self, field: Callable[[Booking, date], Any], name: str) -> Reader:
+        zones = self.zones
+
+        def of_booking(context: Context) -> Any:
+            booking = _booking_of(context, zones)
+            if booking is None:
+                raise ConditionError(f"{name}: there is no booking")
+            value = field(booking, _today(booking, context.now, zones))
+            if value is None:
+                raise ConditionError(f"{name} is not known")
+            return value
+
+        return of_booking
+
+
+def _booking_of(context: Context, zones: Mapping[str, tzinfo]) -> Booking | None:
+    """The booking that the touchpoint names, or else the stay that is on, or else the next one."""
+    bookings = context.profile.bookings
+    if not bookings:
+        return None
+    touchpoint = context.touchpoint
+    named = touchpoint.data.get("booking", touchpoint.correlation)
+    if named is not None and (found := stays.find(context.profile, named)) is not None:
+        return found
+    best = None
+    for booking in bookings:
+        if booking.status == "in-house":
+            return booking
+        if (
+            best is None
+            and booking.status == "confirmed"
+            and booking.departure >= _today(booking, context.now, zones)
+        ):
+            best = booking
+    return best
+
+
+def _today(booking: Booking, now: int, zones: Mapping[str, tzinfo]) -> date:
+    return to_datetime(now).astimezone(zones.get(booking.property, UTC)).date()
+
+
+def _data(reference: Reference) -> Reader:
+    """What reads a field of the touchpoint's own data, and takes it for the kind that was asked for."""
+    first, *rest = reference.arguments
+    classes = CLASSES.get(reference.kind, (str, int, float, bool, list))
+
+    def data(context: Context) -> Any:
+        value = context.touchpoint.data.get(first)
+        for field in rest:
+            value = value.get(field) if isinstance(value, dict) else None
+        if value.__class__ not in classes:
+            raise ConditionError(f"{reference} is {'missing' if value is None else f'no {reference.kind}'}")
+        return value
+
+    return data
+
+
+def _present(name: str, value_of: Reader) -> Reader:
+    def present(context: Context) -> Any:
+        value = value_of(context)
+        if value is None:
+            raise ConditionError(f"{name} is missing")
+        return value
+
+    return present
+
+
+_DAY = float(DAY)
+
+
+def _days(since: int, now: int) -> float:
+    return max(now - since, 0) / _DAY
+
+
+_FIELDS: dict[str, Reader] = {
+    "event.type": lambda context: context.touchpoint.type,
+    "event.time": lambda context: to_datetime(context.touchpoint.time),
+    "event.source": lambda context: context.touchpoint.source,
+    "event.channel": _present("event.channel", lambda context: context.touchpoint.channel),
+    "event.amount": _present("event.amount", lambda context: context.touchpoint.amount),
+    "event.correlation": _present("event.correlation", lambda context: context.touchpoint.correlation),
+    "event.weight": lambda context: context.weight,
+    "now": lambda context: to_datetime(context.now),
+    "profile.stage": lambda context: context.profile.stage,
+    "profile.stage_days": lambda context: _days(context.profile.stage_since, context.now),
+    "profile.risk": lambda context: context.profile.risk,
+    "profile.spent": lambda context: context.profile.spent,
+    "profile.last_amount": lambda context: context.profile.last_amount,
+    "profile.active_days": lambda context: context.profile.active_days,
+    "profile.gap_days": lambda context: context.profile.gap_mean,
+    "profile.touchpoints": lambda context: context.profile.touchpoints,
+    "profile.days": lambda context: _days(context.profile.first_seen, context.now),
+    "profile.experience": lambda context: experience.score(context.profile, context.now),
+    "profile.ids": lambda context: 1 + len(context.profile.aliases),
+    "profile.has_device": lambda context: context.profile.device is not None,
+}
+
+_BOOKING: dict[str, Callable[[Booking, date], Any]] = {
+    "booking.id": lambda booking, _: booking.id,
+    "booking.property": lambda booking, _: booking.property,
+    "booking.status": lambda booking, _: booking.status,
+    "booking.room": lambda booking, _: booking.room,
+    "booking.nights": lambda booking, _: (booking.departure - booking.arrival).days,
+    "booking.days_to_arrival": lambda booking, today: (booking.arrival - today).days,
+    "booking.days_to_departure": lambda booking, today: (booking.departure - today).days,
+    "booking.has_key": lambda booking, _: booking.key is not None,
+}
+
+
+def _count(type_: str) -> Reader:
+    def count(context: Context) -> int:
+        kind = context.profile.kinds.get(type_)
+        return 0 if kind is None else kind.count
+
+    return count
+
+
+def _days_since(type_: str) -> Reader:
+    def days_since(context: Context) -> float:
+        kind = context.profile.kinds.get(type_)
+        return NEVER if kind is None else _days(kind.last, context.now)
+
+    return days_since
+
+
+def _millis(length: timedelta) -> int:
+    return length // timedelta(milliseconds=1)
+
+
+def _bad_moments(window: timedelta, severity: float = 0.0) -> Reader:
+    within = _millis(window)
+
+    def bad_moments(context: Context) -> int:
+        since = context.now - within
+        return sum(
+            1 for m in context.profile.moments if m.time >= since and m.weight < 0 and m.weight <= -severity
+        )
+
+    return bad_moments
+
+
+def _good_moments(window: timedelta, severity: float = 0.0) -> Reader:
+    within = _millis(window)
+
+    def good_moments(context: Context) -> int:
+        since = context.now - within
+        return sum(
+            1 for m in context.profile.moments if m.time >= since and m.weight > 0 and m.weight >= severity
+        )
+
+    return good_moments
+
+
+def _issue_days() -> Reader:
+    def issue_days(context: Context) -> float:
+        issues = context.profile.issues
+        return _days(issues[0].opened, context.now) if issues else 0.0
+
+    return issue_days
+
+
+def _fired(play: str, window: timedelta | None = None) -> Reader:
+    within = None if window is None else _millis(window)
+
+    def fired(context: Context) -> bool:
+        last = context.profile.fired.get(play)
+        return last is not None and (within is None or context.now - last < within)
+
+    return fired
+
+
+def _hour(zone: tzinfo) -> Reader:
+    return lambda context: to_datetime(context.now).astimezone(zone).hour
+
+
+def _weekday(zone: tzinfo) -> Reader:
+    return lambda context: to_datetime(context.now).astimezone(zone).isoweekday()
+
+
+def _bookings(profile: Profile) -> int:
+    return sum(1 for booking in profile.bookings if booking.status not in stays.OVER)
+
+
+_AT_ZONE: dict[str, Callable[[tzinfo], Reader]] = {"hour": _hour, "weekday": _weekday}
+
+_FUNCTIONS: dict[str, Callable[..., Reader]] = {
+    "count": _count,
+    "days_since": _days_since,
+    "bad_moments": _bad_moments,
+    "good_moments": _good_moments,
+    "open_issues": lambda: lambda context: len(context.profile.issues),
+    "issue_days": _issue_days,
+    "bookings": lambda: lambda context: _bookings(context.profile),
+    "agreed": lambda purpose: lambda context: permissions.agreed(context.profile, purpose),
+    "fired": _fired,
+}
