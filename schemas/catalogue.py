@@ -17,6 +17,7 @@ Effect = Literal[
     "booking.cancelled",
     "stay.checked-in",
     "stay.checked-out",
+    "room.ready",
     "issue.opened",
     "issue.closed",
     "device.bound",

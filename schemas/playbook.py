@@ -24,18 +24,9 @@ from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
 from schemas.nearest import nearest
 from schemas.offer import Offer
+from schemas.property import Fence, Property
 from schemas.quantities import Name
 from schemas.yaml_source import YamlSource
-
-
-class Property(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A hotel.
-
-    Attributes:
-        zone: IANA time zone; it decides what "today" is at the door.
-    """
-
-    zone: str
 
 
 class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -135,7 +126,7 @@ def _fits(value: Any, type_: type) -> bool:
 def _hint(message: str) -> str:
     """The nearest valid word to the one that the message calls unknown."""
     if unknown := _FIELD.search(message):
-        structs = (Playbook, Rating, *_SECTIONS.values(), *get_args(Play))
+        structs = (Playbook, Rating, Fence, *_SECTIONS.values(), *get_args(Play))
         known = {field for struct in structs for field in struct.__struct_fields__} | {"family"}
     elif unknown := _WORD.search(message):
         known = {*get_args(Stage), *get_args(Effect), *_FAMILIES}

@@ -101,6 +101,9 @@ MAX_SUPPRESSED = 8
 """Reasons to hold promotions back: an issue, fatigue and some declined categories; those go first that end
 first."""
 
+MAX_PRESENCES = 4
+"""Hotels that a guest has come to lately, the latest: nobody arrives at five in a day."""
+
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of thirty days."""
 
@@ -133,16 +136,56 @@ class Moment(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False)
     touchpoint: str
 
 
-class Key(msgspec.Struct, frozen=True, gc=False):
+class Key(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A room key that is live.
 
     Attributes:
         trigger: id of the trigger that issued it.
         device: the device that got it.
+        property: the hotel that it says; None for one from before that was noted.
+        departure: the last day that it says.
+        room: the room that it says, if one was assigned.
     """
 
     trigger: str
     device: str
+    property: str | None = None
+    departure: date | None = None
+    room: str | None = None
+
+
+class Waiting(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """An arrival to which nothing was missing but the room.
+
+    Attributes:
+        time: when the guest arrived, in ms.
+        property: at which hotel.
+        device: with which device.
+    """
+
+    time: int
+    property: str
+    device: str
+
+
+class Presence(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """What the bound device's locations say of one hotel.
+
+    Attributes:
+        time: when the device was last seen there, or first seen away from there, in ms.
+        property: which hotel.
+        device: the device.
+        inside: whether it has arrived and not left since.
+        arrived: when it arrived last, in ms; −1 where it has not.
+        failed: the gates at which it is refused.
+    """
+
+    time: int
+    property: str
+    device: str
+    inside: bool
+    arrived: int = -1
+    failed: tuple[str, ...] = ()
 
 
 class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -157,6 +200,7 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         room: the room's number, once it is known.
         key: the room key that is live now.
         changed: time of the touchpoint that it stands as it is since, in ms.
+        waiting: the arrival of a guest who waits for the room.
     """
 
     id: str
@@ -167,6 +211,7 @@ class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     room: str | None = None
     key: Key | None = None
     changed: int = 0
+    waiting: Waiting | None = None
 
 
 class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -197,6 +242,8 @@ class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
         said: when another status was said last.
         status: that status; empty for none.
         early: the room, of a booking that is not confirmed yet.
+        ready: when a room was said to be ready last.
+        ready_room: that room.
     """
 
     property: int = -1
@@ -207,6 +254,8 @@ class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
     said: int = -1
     status: str = ""
     early: str | None = None
+    ready: int = -1
+    ready_room: str = ""
 
 
 class Issue(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -420,6 +469,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         progress: for each number of steps of a sequence the run that began last, by the play's name and the
             key; at most `MAX_PROGRESS`.
         ended: when a wait was ended last, in ms, by the play's name and the key; at most `MAX_ENDED`.
+        presences: hotels at which the bound device was seen, the latest last; at most `MAX_PRESENCES`.
     """
 
     version: int
@@ -475,6 +525,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     entered_keys: dict[str, int] = {}
     progress: dict[str, tuple[Run, ...]] = {}
     ended: dict[str, int] = {}
+    presences: tuple[Presence, ...] = ()
 
 
 class _Timed(msgspec.Struct, gc=False):

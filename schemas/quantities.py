@@ -15,4 +15,11 @@ Priority = Annotated[int, msgspec.Meta(ge=-1_000, le=1_000)]
 Metres = Annotated[float, msgspec.Meta(gt=0, le=1_000)]
 """Beyond a kilometre of error a location says nothing about a door."""
 
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+Radius = Annotated[float, msgspec.Meta(ge=10, le=5_000)]
+"""Metres: less than ten no phone can tell, and five kilometres hold the largest resort."""
+Width = Annotated[float, msgspec.Meta(ge=0, le=5_000)]
+"""Metres."""
+
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$", max_length=64)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -310,30 +311,32 @@ def _stand_in(timer: Timer, customer: str) -> Touchpoint:
 
 def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[str | None, str | None]:
     """What a touchpoint does to the profile; the issue that it opened, and the one that it closed."""
-    match effect:
-        case "activity":
-            recency.count_activity(profile, touchpoint)
-        case "booking.confirmed":
-            # A change of a booking is no further purchase.
-            if stays.confirm(profile, touchpoint):
-                recency.count_activity(profile, touchpoint)
-        case "booking.cancelled":
-            stays.set_status(profile, touchpoint, "cancelled")
-        case "stay.checked-in":
-            stays.set_status(profile, touchpoint, "in-house")
-        case "stay.checked-out":
-            stays.set_status(profile, touchpoint, "checked-out")
-        case "issue.opened":
-            return issues.open_issue(profile, touchpoint), None
-        case "issue.closed":
-            return None, issues.close_issue(profile, touchpoint)
-        case "device.bound":
-            permissions.bind_device(profile, touchpoint)
-        case "consent.granted":
-            permissions.grant(profile, touchpoint)
-        case "consent.withdrawn":
-            permissions.withdraw(profile, touchpoint)
+    if effect == "issue.opened":
+        return issues.open_issue(profile, touchpoint), None
+    if effect == "issue.closed":
+        return None, issues.close_issue(profile, touchpoint)
+    _EFFECTS[effect](profile, touchpoint)
     return None, None
+
+
+def _confirm(profile: Profile, touchpoint: Touchpoint) -> None:
+    # A change of a booking is no further purchase.
+    if stays.confirm(profile, touchpoint):
+        recency.count_activity(profile, touchpoint)
+
+
+_EFFECTS: dict[str, Callable[[Profile, Touchpoint], None]] = {
+    "activity": recency.count_activity,
+    "booking.confirmed": _confirm,
+    "booking.cancelled": partial(stays.set_status, status="cancelled"),
+    "stay.checked-in": partial(stays.set_status, status="in-house"),
+    "stay.checked-out": partial(stays.set_status, status="checked-out"),
+    "room.ready": stays.make_ready,
+    "device.bound": permissions.bind_device,
+    "consent.granted": permissions.grant,
+    "consent.withdrawn": permissions.withdraw,
+}
+"""What each effect does, but for those of issues."""
 
 
 def load_engine(playbook: Path | None = None, model: str | None = None) -> Engine:

@@ -31,7 +31,7 @@ import msgspec
 from schemas import profile as profiles
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.errors import RejectedError
-from schemas.profile import MAX_ALIASES, MAX_HEARD, MAX_LINKS, Link, Profile, new_profile
+from schemas.profile import MAX_ALIASES, MAX_HEARD, MAX_LINKS, MAX_PRESENCES, Link, Profile, new_profile
 from schemas.segment import SOURCE as SEGMENT
 from schemas.touchpoint import Identifier, Moved, Touchpoint
 from stream import duplicates, experience, issues, journey, permissions, recency, stays, timers
@@ -442,3 +442,7 @@ def merge(profile: Profile, other: Profile) -> None:
         fired[play] = max(at, fired.get(play, at))
     profile.fired = fired
     profile.at_risk = profile.at_risk or other.at_risk
+    presences = {each.property: each for each in profile.presences}
+    for seen in other.presences:
+        presences[seen.property] = max(seen, presences.get(seen.property, seen))
+    profile.presences = tuple(sorted(presences.values())[-MAX_PRESENCES:])

@@ -96,6 +96,38 @@ def set_status(profile: Profile, touchpoint: Touchpoint, status: str) -> None:
         _enter(profile, *_later(booking, _words(profile, booking), stated, said))
 
 
+def make_ready(profile: Profile, touchpoint: Touchpoint) -> None:
+    """Note that the room of a booking is ready; it is the booking's room, unless there is a later word.
+
+    Raises:
+        msgspec.ValidationError: the data names no booking, or no room.
+    """
+    data = msgspec.convert(touchpoint.data, BookingData)
+    if data.room is None:
+        raise msgspec.ValidationError("a room that is ready needs `room` - at `$.data`")
+    time = touchpoint.time
+    said = Words(room=time, early=data.room, ready=time, ready_room=data.room)
+    booking = find(profile, data.booking)
+    if booking is None:
+        _note(profile, data.booking, said)
+    else:
+        stated = msgspec.structs.replace(booking, room=data.room)
+        _enter(profile, *_later(booking, _words(profile, booking), stated, said))
+
+
+def has_room(profile: Profile, booking: Booking) -> bool:
+    """Whether a guest may go up: the booking's own room was said to be ready, or the guest is in house.
+
+    A word from before the booking was over and booked again counts no more.
+    """
+    if booking.status == "in-house":
+        return True
+    words = profile.told.get(booking.id)
+    if words is None or words.ready < 0 or words.ready_room != booking.room:
+        return False
+    return words.status not in OVER or words.said < words.ready
+
+
 def merge(profile: Profile, other: Profile) -> None:
     """Take in the bookings of another profile of the same customer."""
     for theirs in other.bookings:
@@ -103,11 +135,12 @@ def merge(profile: Profile, other: Profile) -> None:
         told = _words(other, theirs)
         if ours is not None:
             key = max((key for key in (ours.key, theirs.key) if key), key=lambda k: k.trigger, default=None)
+            waiting = max((each for each in (ours.waiting, theirs.waiting) if each), default=None)
             booking, words = _later(ours, _words(profile, ours), theirs, told)
-            _enter(profile, msgspec.structs.replace(booking, key=key), words)
+            _enter(profile, msgspec.structs.replace(booking, key=key, waiting=waiting), words)
         elif (early := profile.told.get(theirs.id)) is not None:
-            waiting = msgspec.structs.replace(theirs, room=early.early)
-            _enter(profile, *_later(theirs, told, waiting, early))
+            unconfirmed = msgspec.structs.replace(theirs, room=early.early)
+            _enter(profile, *_later(theirs, told, unconfirmed, early))
         else:
             _enter(profile, theirs, told)
     for id_, early in other.told.items():
@@ -117,8 +150,8 @@ def merge(profile: Profile, other: Profile) -> None:
         if ours is None:
             _note(profile, id_, early)
         else:
-            waiting = msgspec.structs.replace(ours, room=early.early)
-            _enter(profile, *_later(ours, _words(profile, ours), waiting, early))
+            unconfirmed = msgspec.structs.replace(ours, room=early.early)
+            _enter(profile, *_later(ours, _words(profile, ours), unconfirmed, early))
 
 
 def _words(profile: Profile, booking: Booking) -> Words:
@@ -146,6 +179,7 @@ def _later(one: Booking, one_said: Words, other: Booking, other_said: Words) -> 
         ((words.said, words.status) for words in (one_said, other_said)),
         key=lambda word: (word[0], word[1] in OVER, word[1]),
     )
+    ready, ready_room = max((one_said.ready, one_said.ready_room), (other_said.ready, other_said.ready_room))
     booking = msgspec.structs.replace(
         one,
         property=place,
@@ -156,7 +190,17 @@ def _later(one: Booking, one_said: Words, other: Booking, other_said: Words) -> 
         status=status if said >= confirmed or status == "in-house" else "confirmed",
         changed=max(said, confirmed),
     )
-    return booking, Words(property_at, arrival_at, departure_at, room_at, confirmed, said, status)
+    return booking, Words(
+        property_at,
+        arrival_at,
+        departure_at,
+        room_at,
+        confirmed,
+        said,
+        status,
+        ready=ready,
+        ready_room=ready_room,
+    )
 
 
 def _enter(profile: Profile, booking: Booking, words: Words) -> None:

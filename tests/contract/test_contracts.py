@@ -29,6 +29,7 @@ from schemas.profile import (
     Kind,
     Link,
     Moment,
+    Presence,
     Profile,
     Run,
     Suppressed,
@@ -102,7 +103,6 @@ FULL = msgspec.structs.replace(
     reached=("act", MARCH),
     closed={"i-0": MARCH},
     reopened={"i-1": (MARCH + 1,)},
-    told={"b-1": Words(MARCH, MARCH, MARCH, MARCH, MARCH, MARCH, "in-house", "101")},
     zone="Asia/Seoul",
     zone_said=MARCH,
     held=(
@@ -126,6 +126,8 @@ FULL = msgspec.structs.replace(
     entered_keys={"stay-with-us:b-1": MARCH},
     progress={"hold-promotions:": (Run(MARCH, MARCH + 1), Run(-1, -1))},
     ended={"stay-with-us:b-1": MARCH},
+    told={"b-1": Words(MARCH, MARCH, MARCH, MARCH, MARCH, MARCH, "in-house", "101", MARCH, "101")},
+    presences=(Presence(MARCH, "seoul", "phone-1", inside=True, arrived=MARCH, failed=("room",)),),
 )
 """A profile with something in every field."""
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 
 from schemas.families.room_key import RoomKey
-from schemas.playbook import Property
 from schemas.profile import Key, Profile
+from schemas.property import Property
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from stream.engine import Outcome
 from tests.hotel import ARRIVAL, HOTEL, NOON, STAY, after, checked, engine, happened, reasons, run
 
 PLAY = "key-at-the-door"
+LAST_DAY = date(2026, 3, 16)
 
 
 def arrive(profile: Profile | None, at: int = NOON, **changes: Any) -> Outcome:
@@ -50,7 +52,7 @@ def test_key_is_issued_when_everything_is_right() -> None:
         "device": "phone",
         "departure": "2026-03-16",
     }
-    assert outcome.profile.bookings[0].key == Key(trigger.id, "phone")
+    assert outcome.profile.bookings[0].key == Key(trigger.id, "phone", "seoul", LAST_DAY)
 
 
 def test_second_arrival_gets_no_second_key() -> None:
@@ -335,7 +337,7 @@ def test_key_stays_where_nothing_ended(change: Touchpoint) -> None:
     outcome = engine().step(issued.profile, change, NOON + 1)
 
     assert revoked(outcome) == []
-    assert outcome.profile.bookings[0].key == Key(issued.triggers[0].id, "phone")
+    assert outcome.profile.bookings[0].key == Key(issued.triggers[0].id, "phone", "seoul", LAST_DAY)
 
 
 def test_every_live_key_is_revoked() -> None:
