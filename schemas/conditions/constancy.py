@@ -68,7 +68,9 @@ def _truths(part: Part) -> Iterator[Part]:
     """The part and all parts in it that are true or false, the smallest first."""
     if isinstance(part, Step):
         for each in part.parts:
-            yield from _truths(each)
+            # What something is held against is rightly the same.
+            if part.operator in _LOGIC or not isinstance(each, Constant):
+                yield from _truths(each)
     if part.kind == "truth":
         yield part
 

@@ -67,7 +67,7 @@ class Conditions:
         self._segments: dict[str, Reader] = {}
         segment_scope = replace(self._scope, is_segment=True)
         for name, text in playbook.segments.items():
-            self._segments[name] = ready(check(parse(text), segment_scope), self._read)
+            self._segments[name] = ready(check(parse(text), segment_scope), self.read)
         self._known: dict[tuple[Any, ...], Condition] = {}
 
     def of(self, play: Play) -> Condition | None:
@@ -82,7 +82,7 @@ class Conditions:
                 parts = (Reference("in_segment", (play.segment,), "truth", 0),)
             if play.when is not None:
                 parts += conjuncts(check(parse(play.when), replace(self._scope, entering=entering)))
-            self._known[key] = Condition(parts, self._read)
+            self._known[key] = Condition(parts, self.read)
         return self._known[key]
 
     def segments_of(self, context: Context) -> tuple[str, ...]:
@@ -96,7 +96,8 @@ class Conditions:
                 continue
         return tuple(found)
 
-    def _read(self, reference: Reference) -> Reader:
+    def read(self, reference: Reference) -> Reader:
+        """What reads a name or a function of the vocabulary from a context."""
         name, arguments = reference.name, reference.arguments
         if name == "event":
             return _data(reference)
