@@ -97,7 +97,11 @@ def changed(old: str, new: str) -> str:
         ("enter: 0.75", "enter: .nan", "Expected `float` >= 0.0 - at `$.plays[3].enter`"),
         ("play: stay-with-us", "play: make-it-right", "two plays are called `make-it-right`"),
         ("play: stay-with-us", "play: Stay!", "at `$.plays[3].play`"),
-        ("touchpoints: [guest.arrived]", "touchpoints: []", "`touchpoints` is empty, so it could never fire"),
+        (
+            "touchpoints: [guest.arrived]\n    locations: [location.reported]",
+            "touchpoints: []",
+            "`touchpoints` is empty, so it could never fire",
+        ),
         (
             "revoked_by: [booking.cancelled, stay.checked-out]",
             "revoked_by: []",
