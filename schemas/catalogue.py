@@ -23,6 +23,11 @@ Effect = Literal[
     "device.bound",
     "consent.granted",
     "consent.withdrawn",
+    "profile.stated",
+    "trigger.delivered",
+    "trigger.accepted",
+    "trigger.declined",
+    "trigger.ignored",
 ]
 """What a touchpoint does to the profile, beyond being counted."""
 

@@ -7,26 +7,31 @@ or would fire on anything, must not go live.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Annotated, Any, get_args
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from schemas.calendar import Calendar, Weekday
+from schemas.cap import Cap
 from schemas.catalogue import Effect, Rating, Stage, TouchpointType
 from schemas.conditions.checking import Scope
 from schemas.conditions.meaning import meaning, segments_in
 from schemas.conditions.syntax import ConditionMistake
 from schemas.families import Play
 from schemas.families.entry import EntryPlay
+from schemas.families.play import Mistake
 from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
+from schemas.families.suppression import SuppressionPlay
 from schemas.nearest import nearest
 from schemas.offer import Offer
 from schemas.property import Fence, Property
-from schemas.quantities import Name
+from schemas.quantities import Name, Share
 from schemas.yaml_source import YamlSource
+from schemas.zone import is_zone
 
 
 class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -39,6 +44,11 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         catalogue: touchpoint types by name.
         offers: what may be offered, by name.
         segments: conditions in CEL that customers meet or not, by name.
+        calendars: hours in which customers are left alone, by name.
+        caps: how many triggers a customer gets at most; each of them holds.
+        holdout: share of customers to whom nothing is done that could be left undone, so that the effect
+            of everything together can be measured.
+        zone: IANA time zone of customers of whom none is known.
         plays: what is done, in the order in which it is considered.
     """
 
@@ -49,6 +59,10 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     plays: tuple[Play, ...]
     offers: dict[Name, Offer] = {}
     segments: dict[Name, str] = {}
+    calendars: dict[Name, Calendar] = {}
+    caps: tuple[Cap, ...] = ()
+    holdout: Share = 0.0
+    zone: str = "UTC"
 
     @property
     def scope(self) -> Scope:
@@ -73,7 +87,12 @@ _PATH = re.compile(r" - at (`key` in )?`\$([^`]*)`")
 _STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"unknown field `([^`]+)`")
 _WORD = re.compile(r"Invalid (?:enum )?value '([^']+)'")
-_SECTIONS: dict[str, type] = {"properties": Property, "catalogue": TouchpointType, "offers": Offer}
+_SECTIONS: dict[str, type] = {
+    "properties": Property,
+    "catalogue": TouchpointType,
+    "offers": Offer,
+    "calendars": Calendar,
+}
 """What stands in the sections whose entries have names."""
 
 _FAMILIES = [play.__struct_config__.tag for play in get_args(Play)]
@@ -126,22 +145,21 @@ def _fits(value: Any, type_: type) -> bool:
 def _hint(message: str) -> str:
     """The nearest valid word to the one that the message calls unknown."""
     if unknown := _FIELD.search(message):
-        structs = (Playbook, Rating, Fence, *_SECTIONS.values(), *get_args(Play))
-        known = {field for struct in structs for field in struct.__struct_fields__} | {"family"}
+        structs = (Playbook, Rating, Cap, Fence, *_SECTIONS.values(), *get_args(Play))
+        known = {field for struct in structs for field in struct.__struct_encode_fields__} | {"family"}
     elif unknown := _WORD.search(message):
-        known = {*get_args(Stage), *get_args(Effect), *_FAMILIES}
+        known = {*get_args(Stage), *get_args(Effect), *get_args(Weekday), *_FAMILIES}
     else:
         return ""
     return nearest(unknown[1], known)
 
 
 def _check(playbook: Playbook, source: YamlSource) -> None:
-    for id_, place in playbook.properties.items():
-        try:
-            ZoneInfo(place.zone)
-        except (KeyError, ValueError, OSError):
-            message = f"properties.{id_}.zone: `{place.zone}` is no IANA time zone"
-            raise source.error(message, "properties", id_, "zone") from None
+    zones = [(["properties", id_, "zone"], place.zone) for id_, place in playbook.properties.items()]
+    for path, zone in (*zones, (["zone"], playbook.zone)):
+        if not is_zone(zone):
+            raise source.error(f"{'.'.join(path)}: `{zone}` is no IANA time zone", *path)
+    _check_arbitration(playbook, source)
     for type_, entry in playbook.catalogue.items():
         if entry.rating and entry.rating.worst == entry.rating.best:
             message = f"catalogue.{type_}.rating: worst and best are the same answer"
@@ -153,12 +171,12 @@ def _check(playbook: Playbook, source: YamlSource) -> None:
             message = f"two plays are called `{play.play}`: decisions could not be told apart"
             raise source.error(message, "plays", number, "play")
         names.add(play.play)
-        if isinstance(play, RoomKeyPlay | RetentionOfferPlay) and type(play) in only:
-            # A profile has one state for them: the key that is live, the risk that was answered.
+        if isinstance(play, RoomKeyPlay | RetentionOfferPlay | SuppressionPlay) and type(play) in only:
+            # A profile has one state for them: the live key, the risk that was answered, what is held back.
             message = f"play `{play.play}` is of the same family as `{only[type(play)]}`: keep one of them"
             raise source.error(message, "plays", number, "family")
         only[type(play)] = play.play
-        for field, message in play.mistakes(playbook):
+        for field, message in (*_mistakes(play, playbook), *play.mistakes(playbook)):
             raise source.error(f"play `{play.play}`: {message}", "plays", number, *field)
         if play.segment is not None and play.segment not in playbook.segments:
             message = f"there is no segment `{play.segment}`{nearest(play.segment, playbook.segments)}"
@@ -216,3 +234,29 @@ def _circle(name: str, used: dict[str, tuple[str, ...]]) -> list[str] | None:
                 seen.add(next_)
                 ways.append([*way, next_])
     return None
+
+
+def _mistakes(play: Play, playbook: Playbook) -> Iterator[Mistake]:
+    """What is wrong with how a play is to be held back."""
+    if play.quiet_hours is not None and play.quiet_hours not in playbook.calendars:
+        hint = nearest(play.quiet_hours, playbook.calendars)
+        yield ["quiet_hours"], f"there is no calendar `{play.quiet_hours}`{hint}"
+    if play.slot is not None and play.channel is None:
+        yield ["slot"], "a slot is one of a channel: set `channel` as well"
+
+
+def _check_arbitration(playbook: Playbook, source: YamlSource) -> None:
+    for name, calendar in playbook.calendars.items():
+        if calendar.from_ == calendar.to:
+            message = f"calendars.{name}: `from` and `to` are the same, so it has no hours"
+            raise source.error(message, "calendars", name, "to")
+        if not calendar.days:
+            message = f"calendars.{name}.days is empty, so it has no hours"
+            raise source.error(message, "calendars", name, "days")
+    for number, cap in enumerate(playbook.caps):
+        for field in ("channel", "category"):
+            named = getattr(cap, field)
+            known = sorted({value for play in playbook.plays if (value := getattr(play, field)) is not None})
+            if named is not None and named not in known:
+                message = f"caps: no play has {field} `{named}`{nearest(named, known)}"
+                raise source.error(message, "caps", number, field)

@@ -341,6 +341,7 @@ class Issued(msgspec.Struct, array_like=True, frozen=True, gc=False):
         status: `issued`, `delivered`, `accepted`, `declined`, `ignored`, `expired` or `revoked`.
         said: when that was said, in ms.
         delivered: whether it is known to have reached the customer.
+        correlation: what it belongs to.
     """
 
     id: str
@@ -354,6 +355,7 @@ class Issued(msgspec.Struct, array_like=True, frozen=True, gc=False):
     status: str = "issued"
     said: int = 0
     delivered: bool = False
+    correlation: str | None = None
 
 
 class Suppressed(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):

@@ -29,6 +29,7 @@ from stream import (
     journey,
     permissions,
     recency,
+    residence,
     stays,
     timers,
 )
@@ -105,6 +106,8 @@ class Engine:
         self._rules_for = index.rules_for
         self._rule_of = index.rule_of
         self._gates = index.gates
+        self._status_of = index.lifecycle.status_of
+        self._hear = index.lifecycle.hear
 
     def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
         """Fire the customer's timers that are due by now, then apply one touchpoint.
@@ -183,6 +186,8 @@ class Engine:
             [],
             gates=self._gates,
         )
+        if (status := self._status_of(touchpoint.type)) is not None:
+            self._hear(context, status)
         for rule in self._rules_for(touchpoint.type):
             rule.decide(context)
         if context.proposals:
@@ -315,7 +320,8 @@ def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[str |
         return issues.open_issue(profile, touchpoint), None
     if effect == "issue.closed":
         return None, issues.close_issue(profile, touchpoint)
-    _EFFECTS[effect](profile, touchpoint)
+    if (change := _EFFECTS.get(effect)) is not None:
+        change(profile, touchpoint)
     return None, None
 
 
@@ -335,8 +341,9 @@ _EFFECTS: dict[str, Callable[[Profile, Touchpoint], None]] = {
     "device.bound": permissions.bind_device,
     "consent.granted": permissions.grant,
     "consent.withdrawn": permissions.withdraw,
+    "profile.stated": residence.state,
 }
-"""What each effect does, but for those of issues."""
+"""What each effect does, but for those of issues and of triggers."""
 
 
 def load_engine(playbook: Path | None = None, model: str | None = None) -> Engine:

@@ -34,9 +34,10 @@ from schemas.errors import RejectedError
 from schemas.profile import MAX_ALIASES, MAX_HEARD, MAX_LINKS, MAX_PRESENCES, Link, Profile, new_profile
 from schemas.segment import SOURCE as SEGMENT
 from schemas.touchpoint import Identifier, Moved, Touchpoint
-from stream import duplicates, experience, issues, journey, permissions, recency, stays, timers
+from stream import duplicates, experience, issues, journey, permissions, recency, residence, stays, timers
+from stream.arbitration import holding, lifecycle
 from stream.forward import Forward
-from stream.plays import absence, reentry, sequence
+from stream.plays import absence, reentry, sequence, suppression
 
 LINKED = "identity.linked"
 UNLINKED = "identity.unlinked"
@@ -437,6 +438,10 @@ def merge(profile: Profile, other: Profile) -> None:
     reentry.merge(profile, other)
     sequence.merge(profile, other)
     absence.merge(profile, other)
+    residence.merge(profile, other)
+    lifecycle.merge(profile, other)
+    holding.merge(profile, other)
+    suppression.merge(profile, other)
     fired = dict(profile.fired)
     for play, at in other.fired.items():
         fired[play] = max(at, fired.get(play, at))

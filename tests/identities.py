@@ -19,7 +19,12 @@ ENGINE = engine()
 NOW = NOON + 100 * DAY
 """When all of it arrives."""
 
-PER_ARRIVAL = frozenset(("seen", "fired", "risk", "at_risk", "timers", "presences"))
+PER_ARRIVAL = frozenset(
+    (
+        *("seen", "fired", "risk", "at_risk", "timers", "presences"),
+        *("held", "issued", "forgotten", "suppressed", "attention", "attention_at"),
+    )
+)
 """What depends on when things arrived, by its nature."""
 
 OWN = frozenset(("customer", "aliases", "linked_to", "links", "heard", "sent", "applied"))

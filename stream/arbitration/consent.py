@@ -7,6 +7,10 @@ from stream.plays.context import Context, Proposal
 
 REASON = "consent"
 
+VIOLATION = "consent-violation"
+"""Reason code of what every step let through though it is not agreed to: a fault of ours, held back at
+the last moment and counted."""
+
 
 def check(context: Context, proposal: Proposal) -> str | None:
     """Hold what is for a purpose that is not agreed to on the play's channel; no word is no.

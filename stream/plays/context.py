@@ -11,7 +11,7 @@ from schemas.cloudevents import deterministic_id
 from schemas.decision import Candidate
 from schemas.families import Content
 from schemas.families.play import PlayBase
-from schemas.profile import Profile
+from schemas.profile import Held, Profile
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger, TriggerData
 
@@ -21,6 +21,34 @@ PROPOSED = "proposed"
 
 LATE = "late"
 STALE = "stale"
+EXPIRED = "expired"
+
+Note = Callable[[Profile, str], None]
+"""Notes on a profile that a trigger with this id has fired."""
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """What a step of arbitration says of a proposal that it holds back, where it says which part of it did.
+
+    Attributes:
+        reason: the reason code.
+        failed: what of that.
+    """
+
+    reason: str
+    failed: tuple[str, ...]
+
+
+class Deferral(msgspec.Struct, frozen=True, gc=False):
+    """What a step of arbitration says of a proposal that has to wait: it is held in the profile until then.
+
+    Attributes:
+        reason: the reason code of what it waits for.
+        due: when it is decided on again unless something does so before, in ms.
+    """
+
+    reason: str
+    due: int
 
 
 class Proposal(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +62,8 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
         place: its place among the candidates.
         on_fired: what is to be noted on the profile once it has fired, with the trigger's id.
         protects: whether it takes something back, or holds something back: no consent is needed for that.
+        held: what it was held as, where it has waited.
+        granted: whether it has been given what it waited for.
     """
 
     play: PlayBase
@@ -41,8 +71,10 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     valid_for: int
     correlation: str | None
     place: int
-    on_fired: Callable[[Profile, str], None] | None = None
+    on_fired: Note | None = None
     protects: bool = False
+    held: Held | None = None
+    granted: bool = False
 
 
 class Gate(Protocol):
@@ -128,7 +160,7 @@ class Context(msgspec.Struct, gc=False):
         valid_for: int,
         correlation: str | None,
         *,
-        on_fired: Callable[[Profile, str], None] | None = None,
+        on_fired: Note | None = None,
         protects: bool = False,
         ends: bool = False,
     ) -> None:
@@ -148,50 +180,82 @@ class Context(msgspec.Struct, gc=False):
             if not gate.admits(self):
                 return
             gate.enter(self, len(self.candidates))
-        place = len(self.candidates)
-        # It holds the place, as candidates stand in the playbook's order.
-        self.candidates.append(Candidate(play.play, play.family, PROPOSED))
+        place = self._place_of(play)
         self.proposals.append(Proposal(play, content, valid_for, correlation, place, on_fired, protects))
 
-    def refuse(self, proposal: Proposal, reason: str) -> None:
-        """Hold a proposal back."""
-        play = proposal.play
-        self.candidates[proposal.place] = Candidate(play.play, play.family, reason)
+    def repeat(
+        self, play: PlayBase, content: Content, held: Held, *, on_fired: Note | None, granted: bool
+    ) -> None:
+        """Say once more what a play would do that was held; the customer has been let in before.
 
-    def fire(self, proposal: Proposal) -> None:
-        """Make the trigger, note on the profile that the play fired, and say so."""
-        profile, touchpoint, play = self.profile, self.touchpoint, proposal.play
-        name, family = play.play, play.family
-        id_ = deterministic_id(
-            profile.customer, name, touchpoint.source, touchpoint.id, str(len(self.triggers))
+        Args:
+            play: the play.
+            content: what is to be done.
+            held: what it was held as.
+            on_fired: what is to be noted on the profile once it has fired, with the trigger's id.
+            granted: whether it has been given what it waited for.
+        """
+        self.proposals.append(
+            Proposal(
+                play,
+                content,
+                held.expires - self.now,
+                held.correlation,
+                self._place_of(play),
+                on_fired,
+                held=held,
+                granted=granted,
+            )
         )
+
+    def _place_of(self, play: PlayBase) -> int:
+        """A place among the candidates, to be filled once it is decided: they stand in the playbook's order."""
+        self.candidates.append(Candidate(play.play, play.family, PROPOSED))
+        return len(self.candidates) - 1
+
+    def refuse(self, proposal: Proposal, reason: str, failed: tuple[str, ...] = ()) -> None:
+        """Hold a proposal back.
+
+        Args:
+            proposal: the proposal.
+            reason: the code of what held it back.
+            failed: what of that, where it may be one of several.
+        """
+        play = proposal.play
+        self.candidates[proposal.place] = Candidate(play.play, play.family, reason, failed)
+
+    def fire(self, proposal: Proposal) -> Trigger:
+        """Make the trigger, note on the profile that the play fired, and say so."""
+        profile, touchpoint, play, held = self.profile, self.touchpoint, proposal.play, proposal.held
+        name, family = play.play, play.family
+        if held is not None:
+            # It goes out for what happened then, not for the timer that has let it go.
+            id_, cause, correlation = held.id, held.touchpoint, held.correlation
+        else:
+            cause, correlation = touchpoint.id, proposal.correlation or touchpoint.correlation
+            id_ = deterministic_id(profile.customer, name, touchpoint.source, cause, str(len(self.triggers)))
         data = TriggerData(
             name, proposal.content, profile.stage, round(profile.risk, 6), self.model, self.playbook_version
         )
-        self.triggers.append(
-            Trigger(
-                id_,
-                family,
-                profile.customer,
-                self.now,
-                touchpoint.id,
-                self.now + proposal.valid_for,
-                data,
-                proposal.correlation or touchpoint.correlation,
-            )
-        )
+        expires = self.now + proposal.valid_for
+        trigger = Trigger(id_, family, profile.customer, self.now, cause, expires, data, correlation)
+        self.triggers.append(trigger)
         # Plays that the playbook has no more are forgotten here, or state would grow by each revision.
         kept = {other: at for other, at in profile.fired.items() if other in self.plays}
         profile.fired = {**kept, name: self.now}
         self.candidates[proposal.place] = Candidate(name, family, FIRED, trigger=id_)
         if proposal.on_fired is not None:
             proposal.on_fired(profile, id_)
+        return trigger
 
     def is_stale(self, valid_for: int) -> bool:
         """Whether a trigger that is valid for so long (ms) from now would have run out already."""
         return self.now + valid_for <= self.clock
 
     def cooling(self, play: str, cooldown: int) -> bool:
-        """Whether the play fired within `cooldown` ms before now."""
-        last = self.profile.fired.get(play)
-        return last is not None and self.now - last < cooldown
+        """Whether the play fired within `cooldown` ms before now, or is about to: one of it is held."""
+        profile = self.profile
+        last = profile.fired.get(play)
+        if last is not None and self.now - last < cooldown:
+            return True
+        return any(held.play == play for held in profile.held)

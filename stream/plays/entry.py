@@ -16,6 +16,7 @@ from schemas.conditions.evaluation import ConditionError
 from schemas.families.entry import EntryPlay
 from schemas.families.play import PlayBase
 from schemas.touchpoint import MAX_ID, Touchpoint
+from stream.arbitration import holding, lifecycle
 from stream.plays.absence import Wait, timer_of
 from stream.plays.conditions import Condition
 from stream.plays.context import FIRED, LATE, Context
@@ -182,6 +183,9 @@ class Entry:
             had = self._wait.call_off(context.profile, key)
         if self._sequence is not None:
             had = self._sequence.forget(context.profile, key)
+        if holding.drop(context.profile, self.play.play, key or None):
+            had = True
+        lifecycle.revoke(context, self.play.play, key or None)
         if had:
             context.say(self.play, CANCELLED)
 

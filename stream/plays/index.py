@@ -13,6 +13,9 @@ from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
 from schemas.families.suppression import SuppressionPlay
 from schemas.playbook import Playbook
+from schemas.profile import Profile
+from stream.arbitration.holding import Fired, Holding
+from stream.arbitration.lifecycle import Lifecycle
 from stream.plays.conditions import Conditions
 from stream.plays.context import Context
 from stream.plays.entry import Entry, Gate
@@ -41,11 +44,11 @@ class Rule(Protocol):
 
 
 @runtime_checkable
-class TimedRule(Rule, Protocol):
-    """A play that sets timers.
+class Timed(Protocol):
+    """What sets timers: a play, or arbitration.
 
     Attributes:
-        timer: the name of its timers, which no other play's have.
+        timer: the name of its timers, which nothing else's have.
     """
 
     timer: str
@@ -56,6 +59,21 @@ class TimedRule(Rule, Protocol):
         Args:
             context: stands at the time that the timer is due.
             key: what the timer is about.
+        """
+        ...
+
+
+@runtime_checkable
+class NotingRule(Protocol):
+    """A play that notes something of what fires after it was held."""
+
+    def fired(self, profile: Profile, content: Any, trigger: str) -> None:
+        """Note what `on_fired` would have noted, had it fired at once.
+
+        Args:
+            profile: what is changed.
+            content: what is done.
+            trigger: the trigger's id.
         """
         ...
 
@@ -74,12 +92,16 @@ class PlayIndex:
     Attributes:
         gates: what plays that find their own cause ask besides, by the play's name; only those that ask.
         conditions: the conditions of the plays and the segments.
+        lifecycle: what happens to the triggers that are out.
+        holding: what lets go the proposals that wait.
     """
 
     def __init__(self, playbook: Playbook) -> None:
         self.conditions = Conditions(playbook)
         self.gates: dict[str, Gate] = {}
-        self._by_timer: dict[str, TimedRule] = {}
+        self._by_timer: dict[str, Timed] = {}
+        self._reviews: list[Callable[[Context], None]] = []
+        self._notes: dict[str, Fired] = {}
         everywhere: list[Rule] = []
         by_type: dict[str, list[Rule]] = {}
         for play in playbook.plays:
@@ -90,19 +112,26 @@ class PlayIndex:
                 everywhere.append(rule)
         self._everywhere = tuple(everywhere)
         self._by_type = {type_: tuple(rules) for type_, rules in by_type.items()}
+        self.lifecycle = Lifecycle(playbook, self._reviews)
+        self.holding = Holding({play.play: play for play in playbook.plays}, self._notes)
+        self._by_timer |= {self.lifecycle.timer: self.lifecycle, self.holding.timer: self.holding}
 
     def rules_for(self, type_: str) -> tuple[Rule, ...]:
         """The rules that look at this type of touchpoint."""
         return self._by_type.get(type_, self._everywhere)
 
-    def rule_of(self, timer: str) -> TimedRule | None:
-        """The rule that timers of this name belong to; None where the playbook has it no more."""
+    def rule_of(self, timer: str) -> Timed | None:
+        """What timers of this name belong to; None where the playbook has it no more."""
         return self._by_timer.get(timer)
 
     def _rule(self, play: Play, playbook: Playbook) -> Rule:
         rule = _RULES[type(play)](play, playbook)
-        if isinstance(rule, TimedRule):
+        if isinstance(rule, Timed):
             self._by_timer[rule.timer] = rule
+        if isinstance(rule, NotingRule):
+            self._notes[play.play] = rule.fired
+        if isinstance(rule, SuppressionRule):
+            self._reviews.append(rule.review)
         condition = self.conditions.of(play)
         if isinstance(play, EntryPlay):
             entry = Entry(play, rule, condition, self.conditions.zones)

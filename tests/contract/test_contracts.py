@@ -116,6 +116,7 @@ FULL = msgspec.structs.replace(
             *("t-1", "make-it-right", "recovery-offer", "push", "service", "inbox"),
             *(MARCH, MARCH + 2, "accepted", MARCH + 1),
             delivered=True,
+            correlation="b-1",
         ),
     ),
     forgotten=MARCH - 1,
