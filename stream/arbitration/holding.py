@@ -159,7 +159,7 @@ class Holding:
             context.candidates.append(Candidate(held.play, held.family, GONE))
             return
         if held.expires <= context.now:
-            context.hold(play, EXPIRED)
+            context.say(play, EXPIRED)
             return
         note = self._note_of(held.play, content)
         context.repeat(play, content, held, on_fired=note, granted=granted)

@@ -209,7 +209,7 @@ class Context(msgspec.Struct, gc=False):
         )
 
     def _place_of(self, play: PlayBase) -> int:
-        """A place among the candidates, to be filled once it is decided: they stand in the playbook's order."""
+        """A place among the candidates, in the playbook's order, to be filled once it is decided."""
         self.candidates.append(Candidate(play.play, play.family, PROPOSED))
         return len(self.candidates) - 1
 

@@ -82,6 +82,7 @@ PLAUSIBLE = st.fixed_dictionaries(
         "accuracy_m": st.sampled_from([0, 20, 100, 101]),
         "rating": st.integers(0, 6),
         "score": st.floats(-1, 11),
+        "trigger": st.sampled_from(["t1", "t2"]),
     },
     optional={"issue": st.sampled_from([f"i{number}" for number in range(12)]), "room": st.just("707")},
 )
@@ -117,7 +118,7 @@ JSON = st.recursive(
 
 FIELDS = [
     *("booking", "property", "arrival", "departure", "room", "device", "purpose"),
-    *("accuracy_m", "issue", "rating", "score", "amount", "channel"),
+    *("accuracy_m", "issue", "rating", "score", "amount", "channel", "trigger", "zone"),
 ]
 
 
@@ -310,6 +311,7 @@ def test_profile_is_bounded_by_the_longest_names() -> None:
             "device": name,
             "purpose": name,
             "issue": name,
+            "trigger": name,
         }
         touchpoint = Touchpoint(
             name, name, type_, "😀" * MAX_ID, NOON + number, data, amount=1e12, correlation=name
