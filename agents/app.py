@@ -22,6 +22,7 @@ from agents.outbox import Outbox
 from agents.partitioner import partition_of
 from agents.recovery import Recovery
 from agents.settings import Settings
+from agents.standstill import REBALANCE_SECONDS, Progress
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
 from agents.tables.rocks import RocksStore
@@ -104,6 +105,7 @@ class WorkerApp:
         self._held: set[int] = set()
         self._partitions = partitions
         self._taking = False
+        self.progress = Progress()
         self._stopping = False
         self.was_ready = False
         self.failure: Exception | None = None
@@ -137,7 +139,7 @@ class WorkerApp:
             metrics,
         )
         self.faust = _new_faust(settings, partitions)
-        use_lane(self.faust, settings.connection.addresses, (topics.touchpoints,), settings.batch)
+        use_lane(self.faust, settings.connection.addresses, {topics.touchpoints: partitions}, settings.batch)
         source = self.faust.topic(
             topics.touchpoints,
             key_type=bytes,
@@ -191,6 +193,11 @@ class WorkerApp:
             # What failed before is told when this is over; most often it is the same disk.
             if self.failure is None:
                 raise
+
+    @property
+    def loops(self) -> list[asyncio.AbstractEventLoop]:
+        """The event loops that it lives in: this one, and that of Faust's consumer."""
+        return [asyncio.get_running_loop(), self._consumer.thread.thread_loop]
 
     def refresh(self) -> None:
         """Bring gauges up to date before they are shown."""
@@ -345,6 +352,7 @@ class WorkerApp:
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         self._health.ready = self._taking = False
+        self.progress.taking(taking=False)
         self._consumer.thread.closed = True
         await self._finish_runs()
         # What is done is committed while the partitions are still ours, so that nobody takes it again.
@@ -363,6 +371,7 @@ class WorkerApp:
         """
         generation = self.faust.consumer_generation_id
         self._taking = False
+        self.progress.taking(taking=False)
         self._consumer.thread.closed = True
         self._profiles.forget()
         self._done.clear()
@@ -370,6 +379,7 @@ class WorkerApp:
         assigned = {tp.partition for tp in self._consumer.assignment() if tp.topic == source}
 
         def keep_trying() -> bool:
+            self.progress.moved()
             return not self._stopping and self.failure is None and self._is_current(generation)
 
         began = time.monotonic()
@@ -391,6 +401,7 @@ class WorkerApp:
         self._consumer.thread.transactional = self._delivery.transactional
         self._consumer.thread.closed = False
         self._taking = True
+        self.progress.taking(taking=True)
         self._metrics.partitions.set(len(assigned))
         self._metrics.recovery_seconds.set(seconds)
         self._health.ready = self.was_ready = True
@@ -520,7 +531,7 @@ def _new_faust(settings: Settings, partitions: int) -> faust.App:
         consumer_group_instance_id=settings.instance,
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.session_timeout / 4,
-        broker_rebalance_timeout=60.0,
+        broker_rebalance_timeout=REBALANCE_SECONDS,
         broker_request_timeout=max(30.0, settings.session_timeout),
         broker_commit_interval=COMMIT_SECONDS,
         stream_buffer_maxsize=RUNS_BUFFERED,

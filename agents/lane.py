@@ -23,6 +23,7 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
 - aiokafka's `_sender.sender_task`, `_message_accumulator` and `_txn_manager`: see `abort`.
 - aiokafka's `_subscription` and the state of a partition in it: where a partition stands and where it ends,
   at one and the same moment; the public `position` waits.
+- `PartitionAssignor._get_copartitioned_groups`: it leaves out topics that the metadata of the moment lack.
 - aiokafka's `_isolation_level`: Faust has no setting for it without its own way of exactly once.
 """
 
@@ -39,6 +40,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.structs import OffsetAndMetadata
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from yarl import URL
@@ -328,8 +330,43 @@ class LaneTransport(driver.Transport):
     Consumer = LaneConsumer
 
 
-def use_lane(app: faust.App, addresses: Iterable[str], run_topics: Iterable[str], run_length: int) -> None:
-    """Make an app read these topics in runs of up to `run_length` records."""
+class LaneAssignor(PartitionAssignor):
+    """Faust's assignor, which knows how many partitions there are.
+
+    It goes by the metadata that the group's leader happens to have. Of a broker that has just started these
+    may be empty, and then nobody would be assigned anything, until the next rebalance.
+    """
+
+    known: dict[str, int]
+
+    @classmethod
+    def _get_copartitioned_groups(cls, topics: Any, cluster: Any, subscriptions: Any) -> Any:
+        return super()._get_copartitioned_groups(topics, _Known(cluster, cls.known), subscriptions)
+
+
+class _Known:
+    """The cluster's metadata, with what is known of partitions where it has nothing."""
+
+    def __init__(self, cluster: Any, known: Mapping[str, int]) -> None:
+        self._cluster = cluster
+        self._known = known
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        found = self._cluster.partitions_for_topic(topic)
+        return set(found) if found else set(range(self._known.get(topic, 0)))
+
+
+def use_lane(
+    app: faust.App, addresses: Iterable[str], run_topics: Mapping[str, int], run_length: int
+) -> None:
+    """Make an app read topics in runs.
+
+    Args:
+        app: the app.
+        addresses: of the brokers.
+        run_topics: the topics, each with the number of its partitions.
+        run_length: records of a run at most.
+    """
 
     class Consumer(LaneConsumer):
         pass
@@ -337,6 +374,11 @@ def use_lane(app: faust.App, addresses: Iterable[str], run_topics: Iterable[str]
     class Transport(LaneTransport):
         pass
 
+    class Assignor(LaneAssignor):
+        pass
+
+    Assignor.known = dict(run_topics)
+    app.conf.PartitionAssignor = Assignor  # type: ignore[assignment]
     Consumer.run_topics = frozenset(run_topics)
     Consumer.run_length = run_length
     Transport.Consumer = Consumer

@@ -22,6 +22,7 @@ from agents.health import Health, HealthServer
 from agents.lane import is_compiled
 from agents.metrics import Metrics
 from agents.settings import Settings
+from agents.standstill import Standstill, places, watch
 from schemas.erasure import TYPE as ERASE
 from schemas.errors import AccessError, BrokerError, DangolError, InputError, StateError
 from stream.engine import Engine
@@ -32,6 +33,9 @@ LONGEST_PAUSE = 30.0
 
 STOP_SECONDS = 9.0
 """How long stopping may take in all: the runs in hand have five of them, orchestrators kill after thirty."""
+
+RESTART_SECONDS = 60.0
+"""How long an app may take to stop that lost the broker: its last requests wait for their time-outs."""
 
 SHORTEST_PAUSE = 0.5
 GUARD_SECONDS = 30.0
@@ -96,8 +100,7 @@ async def run(settings: Settings, engine: Engine) -> None:
                 break
             if app.was_ready:
                 patience = settings.patience
-            if isinstance(reason, Renewed):
-                log.info("credentials were renewed, starting over with them")
+            if isinstance(reason, Renewed | Standstill):
                 continue
             if isinstance(reason, DangolError) or not _is_outage(reason):
                 raise reason
@@ -156,6 +159,7 @@ async def _guard(settings: Settings) -> DangolError | Renewed:
             reason = await trouble(connection)
             if reason is None:
                 if connection.stamp() != stamp:
+                    log.info("credentials were renewed, starting over with them")
                     return Renewed()
                 await access.check(connection, settings.topics, settings.group)
         except DangolError as error:
@@ -173,27 +177,31 @@ async def _live(app: WorkerApp, settings: Settings, stop: asyncio.Event) -> Base
     """Run one app until told to stop, or until it crashes; what it crashed of."""
     stopping = asyncio.create_task(stop.wait())
     guarding = asyncio.create_task(_guard(settings))
+    watching = asyncio.create_task(_watch(app, settings))
     reason: BaseException | None = None
     starting = asyncio.create_task(app.start())
     try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
             # What is there now stays: later collections need not look at it.
             gc.collect()
             gc.freeze()
-            either = asyncio.wait({stopping, guarding}, return_when=asyncio.FIRST_COMPLETED)
-            await app.faust.wait(either)
-            if guarding.done() and not stopping.done():
-                reason = guarding.result()
+            first = asyncio.wait({stopping, guarding, watching}, return_when=asyncio.FIRST_COMPLETED)
+            await app.faust.wait(first)
+        for done in (guarding, watching):
+            if done.done() and not stopping.done():
+                reason = done.result()
     except (KafkaError, OSError, TimeoutError) as error:
         reason = error
     finally:
         starting.cancel()
         stopping.cancel()
         guarding.cancel()
+        watching.cancel()
         reason = reason or app.failure or app.faust.crash_reason
-        await _close(app, stop, _end(settings, reason))
+        patience = RESTART_SECONDS if reason is None or _is_outage(reason) else STOP_SECONDS
+        await _close(app, stop, _end(settings, reason), patience)
     return None if stop.is_set() else reason or ConnectionError("it stopped")
 
 
@@ -204,28 +212,36 @@ def _end(settings: Settings, reason: BaseException | None) -> DangolError | None
     return denial(settings.connection, reason, "go on")
 
 
-async def _close(app: WorkerApp, stop: asyncio.Event, end: DangolError | None) -> None:
-    """Stop an app; when told to stop for good, or to end with an error, wait no longer than `STOP_SECONDS`.
+async def _watch(app: WorkerApp, settings: Settings) -> Standstill:
+    return await watch(app.progress, settings.connection, settings.session_timeout, lambda: app.loops)
+
+
+async def _close(app: WorkerApp, stop: asyncio.Event, end: DangolError | None, patience: float) -> None:
+    """Stop an app, within `patience` seconds, or `STOP_SECONDS` when told to stop for good.
 
     Without a broker, Faust waits for its last commit and for its consumer's thread, which Python would
-    then wait for too. Whatever is left undone, the next owner of the partitions does: so just go.
+    then wait for too. Whatever is left undone, the next owner of the partitions does: so just go. Where
+    another app is to follow, and this one doesn't end, the program begins anew in its process.
     """
     closing = asyncio.create_task(app.stop())
     told = asyncio.create_task(stop.wait())
-    wait = None if end is None else STOP_SECONDS
-    await asyncio.wait({closing, told}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({closing, told}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
-    if end is None or stop.is_set():
+    if stop.is_set():
         await asyncio.wait({closing}, timeout=STOP_SECONDS)
     if closing.done():
         closing.result()
         return
     sys.stdout.flush()
-    if end is not None and not stop.is_set():
+    if stop.is_set():
+        log.warning("the broker is away: left without telling it", after_seconds=STOP_SECONDS)
+    elif end is not None:
         sys.stderr.write(f"dangol: {end}\n")
     else:
-        log.warning("the broker is away: left without telling it", after_seconds=STOP_SECONDS)
+        log.warning("stopping takes too long, beginning anew", after_seconds=patience, at=places(app.loops))
     sys.stderr.flush()
+    if end is None and not stop.is_set():
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what we were started as
     os._exit(0 if end is None or stop.is_set() else end.exit_code)
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.transport import consumer
@@ -100,7 +101,7 @@ def test_the_transport_can_be_set() -> None:
 
     async def app_with_lane() -> Any:
         app = faust.App("lane-test", broker="kafka://127.0.0.1:1", topic_disable_leader=True)
-        use_lane(app, ["127.0.0.1:1"], ["cx.touchpoints.v1"], 250)
+        use_lane(app, ["127.0.0.1:1"], {"cx.touchpoints.v1": 4}, 250)
         return app.transport
 
     transport = asyncio.run(app_with_lane())
@@ -108,6 +109,24 @@ def test_the_transport_can_be_set() -> None:
     assert issubclass(transport.Consumer, LaneConsumer)
     assert transport.Consumer.run_topics == {"cx.touchpoints.v1"}
     assert transport.Consumer.run_length == 250
+
+
+def test_partitions_are_assigned_without_metadata() -> None:
+    """A leader whose metadata lack the topic, as right after a broker's start, assigns all partitions."""
+
+    async def assigned() -> dict[str, list[tuple[str, list[int]]]]:
+        app = faust.App("lane-test", broker="kafka://127.0.0.1:1", topic_disable_leader=True)
+        use_lane(app, ["127.0.0.1:1"], {"cx.touchpoints.v1": 4}, 250)
+        assignor: Any = app.assignor
+        metadata = assignor.metadata({"cx.touchpoints.v1"})
+        assignments = assignor.assign(ClusterMetadata(), {"one": metadata, "two": metadata})
+        return {member: each.assignment for member, each in assignments.items()}
+
+    shares = asyncio.run(assigned())
+
+    partitions = [part for share in shares.values() for topic, parts in share for part in parts]
+    assert sorted(partitions) == [0, 1, 2, 3]
+    assert [len(parts) for share in shares.values() for _, parts in share] == [2, 2]
 
 
 def test_only_committed_records_are_read() -> None:

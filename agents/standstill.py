@@ -1,0 +1,117 @@
+"""Standstill: a worker that gets nothing though the broker answers says where it stands, and starts over.
+
+A rebalance passes through the broker, a thread of Faust's and several callbacks, and each waits for the one
+before. Where one of them waits for what never comes, nothing fails, and the partitions have an owner who does
+nothing. Whoever stands still for longer than any rebalance may take has met such a case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from agents.connection import Connection
+from agents.handshake import trouble
+
+REBALANCE_SECONDS = 30.0
+"""How long the group's coordinator waits for members who have to let go: a run in hand has five of them."""
+
+SPARE_SECONDS = 20.0
+"""What reaching the broker and recovering may take beyond that until something moves."""
+
+LOOK_SECONDS = 5.0
+"""How often to look."""
+
+MAX_PLACES = 24
+"""Places told of in the log: more tasks than wait in a rebalance."""
+
+log = structlog.get_logger("dangol.worker")
+
+
+class Standstill(Exception):  # noqa: N818 - it is no fault of the broker's
+    """Nothing moves, and nobody says why."""
+
+
+class Progress:
+    """When something moved last while a worker takes no touchpoints."""
+
+    def __init__(self) -> None:
+        self._taking = False
+        self._moved = time.monotonic()
+
+    def moved(self) -> None:
+        """Something moved: a step of a rebalance, some records of a recovery, a try that failed."""
+        self._moved = time.monotonic()
+
+    def taking(self, *, taking: bool) -> None:
+        """Touchpoints are taken from now on, or no longer."""
+        self._taking = taking
+        self.moved()
+
+    def still_seconds(self) -> float:
+        """For how long nothing has moved; 0 while touchpoints are taken."""
+        return 0.0 if self._taking else time.monotonic() - self._moved
+
+
+async def watch(
+    progress: Progress, connection: Connection, session_timeout: float, loops: Callable[[], Iterable[Any]]
+) -> Standstill:
+    """Wait until a worker stands still though the broker answers.
+
+    Args:
+        progress: the worker's.
+        connection: how to reach the broker.
+        session_timeout: seconds for which the coordinator waits for members who say nothing.
+        loops: gives the event loops whose tasks are told of.
+    """
+    patience = REBALANCE_SECONDS + session_timeout + SPARE_SECONDS
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        if progress.still_seconds() < patience:
+            continue
+        if await trouble(connection) is not None:
+            # No wonder; what has to be said of that, others say.
+            progress.moved()
+            continue
+        if progress.still_seconds() >= patience:
+            log.error(
+                "standing still though the broker answers, starting over",
+                seconds=round(progress.still_seconds()),
+                at=places(loops()),
+            )
+            return Standstill("the worker stood still")
+
+
+def places(loops: Iterable[Any]) -> list[str]:
+    """Where the tasks of event loops wait, innermost first, as `file:line` and their way there.
+
+    >>> async def wait() -> list[str]:
+    ...     waiting = asyncio.create_task(asyncio.sleep(1), name="rest")
+    ...     await asyncio.sleep(0)
+    ...     told = places([asyncio.get_running_loop()])
+    ...     waiting.cancel()
+    ...     return [each.partition(":")[0] for each in told if "tasks.py" in each]
+    >>> asyncio.run(wait())
+    ['tasks.py']
+    """
+    told: list[str] = []
+    for loop in loops:
+        for task in asyncio.all_tasks(loop):
+            way = _way(task.get_coro())
+            if way and len(told) < MAX_PLACES:
+                told.append(" < ".join(reversed(way)))
+    return sorted(told)
+
+
+def _way(coroutine: Any) -> list[str]:
+    """From the outermost frame of a coroutine to where it waits."""
+    way = []
+    while coroutine is not None and (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        way.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
+        coroutine = coroutine.cr_await
+    return way
