@@ -13,7 +13,18 @@ from tests.chaos.rounds import WORKERS, Result
 
 HEAD = (
     *("round", "seed", "mode", "store", "batch", "faults", "published", "records", "profiles", "triggers"),
-    *("dead letters", "lost", "double", "ids missing", "unexpected", "repeated", "stale", "settled s", "s"),
+    *(
+        "dead letters",
+        "lost",
+        "double",
+        "ids missing",
+        "unexpected",
+        "repeated",
+        "stale",
+        "standstills",
+        "settled s",
+    ),
+    "s",
 )
 
 INTRODUCTION = """\
@@ -30,6 +41,7 @@ compared with a replay of the touchpoint topic without a broker.
 - *ids missing*, *unexpected*: triggers and decisions that are not there; that should not be, or differ.
 - *repeated*: triggers delivered once more under the id that they had: allowed by at least once only.
 - *settled s*: seconds from the last fault and the last touchpoint until all was done.
+- *standstills*: how often a worker noticed that nothing moved though the broker answered, and started over.
 - *stale*: profiles written behind a newer one of the same customer, whatever stands behind them by now.
 """
 
@@ -55,6 +67,7 @@ def row(result: Result) -> list[str]:
         *(f"{number:,}" for number in (result.published, result.records, result.profiles)),
         *(f"{number:,}" for number in (result.triggers, result.dead_letters)),
         *counts,
+        f"{result.standstills}",
         f"{result.settled:.0f}",
         f"{result.seconds:.0f}",
     ]
@@ -72,6 +85,7 @@ def line(result: Result) -> str:
         "ids missing",
         "repeated",
         "stale",
+        "standstills",
         "settled s",
     )
     return (
@@ -94,7 +108,8 @@ def totals(results: Sequence[Result]) -> str:
             f"{sum(len(each.missing) for each in compared)} ids missing, "
             f"{sum(len(each.unexpected) for each in compared)} unexpected, "
             f"{sum(each.repeated for each in compared)} triggers delivered more than once, "
-            f"{sum(len(each.stale) for each in compared)} stale writes."
+            f"{sum(len(each.stale) for each in compared)} stale writes; "
+            f"{sum(each.standstills for each in chosen)} standstills."
         )
     faults = sum((result.broken for result in results), Counter[str]())
     lines.append(

@@ -78,6 +78,8 @@ class Result:
         dead_letters: bad records.
         profiles: customers.
         triggers: triggers expected.
+        standstills: how often a worker noticed that nothing moved, and started over.
+        stuck_at: what they said of it.
         oddities: what should not have happened besides.
         logs: the end of each worker's log, of a round that failed.
         evidence: folder with logs and differences, of a round that failed.
@@ -98,6 +100,8 @@ class Result:
     dead_letters: int = 0
     profiles: int = 0
     triggers: int = 0
+    standstills: int = 0
+    stuck_at: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     evidence: Path | None = None
@@ -222,6 +226,9 @@ class Round:
         for number, worker in enumerate((*scene.workers, scene.extra)):
             if "Traceback" in worker.log():
                 scene.oddities.append(f"worker {number} showed a traceback")
+            still = [line for line in worker.log().splitlines() if "standing still" in line]
+            result.standstills += len(still)
+            result.stuck_at += still
         result.oddities = scene.oddities
         result.logs = [
             f"-- worker {number} --\n{worker.log()[-LOG_SHOWN:]}"

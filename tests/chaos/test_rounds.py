@@ -72,7 +72,7 @@ def test_a_round(
     # Each time, so that a run that is cut short has told what it knows.
     report.write(_path(stage), results)
     with capsys.disabled():
-        tell(pytestconfig, report.line(result))
+        tell(pytestconfig, "\n".join((report.line(result), *result.stuck_at)))
 
     assert result.holds, str(result)
 
