@@ -20,6 +20,8 @@ from agents.lane import LaneConsumer, Run, after_rebalance, use_lane
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.partitioner import partition_of
+from agents.pins import Pins
+from agents.playbooks import Playbooks
 from agents.recovery import Recovery
 from agents.settings import Settings
 from agents.standstill import REBALANCE_SECONDS, Progress
@@ -32,7 +34,6 @@ from agents.timers import Timers
 from agents.touchpoints import TouchpointProcessor
 from agents.transactions import Transactions
 from schemas.errors import StateError
-from stream.engine import Engine
 
 COMMIT_SECONDS = 1.0
 """How often offsets are committed: what a crash replays at most, and one request a second."""
@@ -88,16 +89,17 @@ class WorkerApp:
 
     Args:
         settings: what it is told from outside.
-        engine: what decides.
+        playbooks: what decides.
         partitions: how many partitions the topics have.
         metrics: what is counted.
         health: what is judged.
     """
 
     def __init__(
-        self, settings: Settings, engine: Engine, partitions: int, metrics: Metrics, health: Health
+        self, settings: Settings, playbooks: Playbooks, partitions: int, metrics: Metrics, health: Health
     ) -> None:
         self._settings = settings
+        self._playbooks = playbooks
         self._metrics = metrics
         self._health = health
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -128,8 +130,8 @@ class WorkerApp:
         self._recovery = Recovery(settings.connection, topics.profiles, self._store, metrics)
         self._scrubbing: asyncio.Task[None] | None = None
         self._profiles = Profiles(self._store, metrics, self._timers)
+        self._pins = Pins(playbooks, self._store, self._delivery, topics.profiles)
         self._processor = TouchpointProcessor(
-            engine,
             self._profiles,
             self._delivery,
             topics,
@@ -160,6 +162,8 @@ class WorkerApp:
 
     async def start(self) -> None:
         """Connect, join the group and begin."""
+        # First, so that nothing is decided by what is not in force any more.
+        await self._playbooks.start()
         await self._delivery.start()
         await self.faust.start()
         self._watching = asyncio.create_task(self._watch())
@@ -183,6 +187,7 @@ class WorkerApp:
         if tasks:
             # What they hold of the store has to be let go of before it is closed.
             await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+        await self._playbooks.stop()
         await self._finish_runs()
         self._stopping = True
         await self.faust.stop()
@@ -240,10 +245,12 @@ class WorkerApp:
             done = self._done.get(partition)
             # Read again because a later one was lost: what is done is done.
             left = [record for record in run if done is None or record.offset > done.offset]
-            if left:
+            for part in self._pins.split(partition, left) if left else ():
                 # All before it is done, so timers that were due when it was written overtake nothing.
-                await self._fire(partition, min(left[0].timestamp, _now()), keep_trying)
-                await self._processor.process(partition, left, keep_trying)
+                until = min(part[0].timestamp, _now())
+                await self._fire(partition, until, keep_trying)
+                engine = await self._pins.engine_for(partition, part, until, keep_trying)
+                await self._processor.process(engine, partition, part, keep_trying)
             self._done[partition] = Done(run.epoch, run.last)
             event.ack()
 
@@ -283,10 +290,12 @@ class WorkerApp:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             due = timers.partitions_due(_now() - GRACE_MS) if self._taking else []
-            if not due:
+            outdated = self._pins.outdated() if self._taking else []
+            if not due and not outdated:
                 continue
             try:
-                ends = await self._consumer.thread.ends(TP(source, partition) for partition in due)
+                asked = (TP(source, partition) for partition in {*due, *outdated})
+                ends = await self._consumer.thread.ends(asked)
             except Exception as error:  # noqa: BLE001 - if the consumer has ended, others say so
                 log.warning("can't tell where partitions end, asking again", reason=type(error).__name__)
                 await asyncio.sleep(BEGIN_SECONDS)
@@ -307,18 +316,23 @@ class WorkerApp:
     async def _fire_alone(self, partition: int, until: int, generation: int) -> None:
         with self._at_work(partition, generation) as keep_trying:
             await self._fire(partition, until, keep_trying)
+            await self._pins.renew(partition, until, keep_trying)
 
     async def _fire(self, partition: int, until: int, keep_trying: Callable[[], bool]) -> None:
         """Fire all timers of a partition that are due at or before a time, in ms."""
         timers = self._timers
-        while timers is not None and (customers := timers.take_due(partition, until, TIMERS_AT_ONCE)):
-            try:
-                await self._processor.fire(partition, customers, until, keep_trying)
-            except Uncertain:
-                log.warning("an answer was lost: asking the changelog what it was", partition=partition)
-                await self._recovery.recover([partition], keep_trying)
-                self._profiles.forget()
-                timers.read(partition, customers, self._store)
+        if timers is None:
+            return
+        for pinned, bound in self._pins.timed(partition, until):
+            while customers := timers.take_due(partition, bound, TIMERS_AT_ONCE):
+                engine = await self._pins.engine_of(pinned)
+                try:
+                    await self._processor.fire(engine, partition, customers, bound, keep_trying)
+                except Uncertain:
+                    log.warning("an answer was lost: asking the changelog what it was", partition=partition)
+                    await self._recovery.recover([partition], keep_trying)
+                    self._profiles.forget()
+                    timers.read(partition, customers, self._store)
 
     def _is_current(self, generation: int) -> bool:
         return bool(generation == self.faust.consumer_generation_id)
@@ -386,7 +400,10 @@ class WorkerApp:
         try:
             await self._hold(set(range(self._partitions)) if self._settings.standby else assigned)
             await self._open(assigned, keep_trying)
+            # Behind the opening, from where on nobody else can go on with them.
+            ends = await self._ends(assigned, keep_trying)
             await self._recovery.recover(assigned, keep_trying)
+            self._pins.begin(ends)
             if self._timers is not None:
                 await self._timers.rebuild(assigned, self._store, keep_trying)
             seconds = time.monotonic() - began
@@ -444,6 +461,21 @@ class WorkerApp:
                     retry_in_seconds=BEGIN_SECONDS,
                 )
                 await asyncio.sleep(BEGIN_SECONDS)
+
+    async def _ends(self, partitions: set[int], keep_trying: Callable[[], bool]) -> dict[int, int]:
+        """Where each partition of the touchpoints ends by now."""
+        source = self._settings.topics.touchpoints
+        while partitions:
+            if not keep_trying():
+                raise Abandoned
+            try:
+                ends = await self._consumer.highwaters(*(TP(source, partition) for partition in partitions))
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.info("can't tell where partitions end, asking again", reason=type(error).__name__)
+                await asyncio.sleep(BEGIN_SECONDS)
+            else:
+                return {tp.partition: end for tp, end in ends.items()}
+        return {}
 
     async def _seek(self, keep_trying: Callable[[], bool]) -> None:
         """Read on from where the group stands; what was read before this is read again."""

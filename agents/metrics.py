@@ -30,6 +30,10 @@ LAG_BUCKETS = (0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 60.0, 600.0, 3600.0, 86400.0)
 SCORE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
+MAX_TYPES = 500
+"""Touchpoint types with a label of their own, as playbooks come and go: each stays a series to the end."""
+
+
 class BatchHistogram(Collector):
     """A histogram that takes a batch of values at once, at a tenth of the usual cost for each.
 
@@ -157,10 +161,29 @@ class Metrics:
         self.undecodable = Counter(
             "cx_state_undecodable", "Stored profiles that could not be read.", registry=registry
         )
+        self.playbooks_refused = Counter(
+            "cx_playbook_refused", "Playbooks on the topic that could not be used.", registry=registry
+        )
+        self._playbook = Gauge(
+            "cx_playbook_info",
+            "Always 1; the label says which playbook is in force.",
+            ["version"],
+            registry=registry,
+        )
         build = Gauge(
             "cx_build_info", "Always 1; the labels say what runs.", ["version", "python"], registry=registry
         )
         build.labels(VERSION, platform.python_version()).set(1)
+
+    def know(self, types: Iterable[str]) -> None:
+        """Give the types of another playbook labels of their own too, as far as there is room."""
+        spare = max(MAX_TYPES - len(self._types), 0)
+        self._types |= set(sorted(set(types) - self._types)[:spare])
+
+    def playbook(self, version: str) -> None:
+        """Say which playbook is in force."""
+        self._playbook.clear()
+        self._playbook.labels(version).set(1)
 
     def type_label(self, type_: str) -> str:
         """The label of a touchpoint type: its name if the catalogue has it, else `other`."""

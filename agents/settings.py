@@ -32,7 +32,7 @@ class Settings:
         standby: whether to keep the profiles of the others' partitions too, so that one that is taken over
             is ready at once.
         state: folder for what a worker keeps on disk; one folder, one worker.
-        playbook: the playbook's file; None for the one that ships.
+        playbook: the playbook's file; None for the topic's, or where it has none the one that ships.
         model: version of the churn model to score with; None for the default.
         metrics_host: address that metrics and health bind to; loopback unless told otherwise.
         metrics_port: port of metrics and health; 0 picks a free one.

@@ -103,7 +103,6 @@ class TouchpointProcessor:
     """Takes runs of touchpoint records from decoding to acknowledgement.
 
     Args:
-        engine: what decides.
         profiles: the state.
         delivery: what publishes.
         topics: the topics of this deployment.
@@ -115,7 +114,6 @@ class TouchpointProcessor:
 
     def __init__(
         self,
-        engine: Engine,
         profiles: Profiles,
         delivery: Delivery,
         topics: Topics,
@@ -124,7 +122,6 @@ class TouchpointProcessor:
         partition_of: Callable[[bytes], int],
         metrics: Metrics,
     ) -> None:
-        self._engine = engine
         self._profiles = profiles
         self._delivery = delivery
         self._topics = topics
@@ -134,10 +131,13 @@ class TouchpointProcessor:
         self._partition_of = partition_of
         self._metrics = metrics
 
-    async def process(self, partition: int, run: Sequence[Any], keep_trying: Callable[[], bool]) -> None:
+    async def process(
+        self, engine: Engine, partition: int, run: Sequence[Any], keep_trying: Callable[[], bool]
+    ) -> None:
         """Take a run all the way; returning means that it may be acked.
 
         Args:
+            engine: what decides.
             partition: of the touchpoint topic.
             run: consecutive records of it, one at least.
             keep_trying: whether a publish that fails should be tried again.
@@ -147,7 +147,7 @@ class TouchpointProcessor:
         """
         if not keep_trying():
             raise Abandoned
-        work = self.apply(partition, run)
+        work = self.apply(engine, partition, run)
         await self.deliver(work, run[-1].offset + 1, keep_trying)
         self._count(work, run)
 
@@ -176,11 +176,17 @@ class TouchpointProcessor:
             self._profiles.commit(work.partition, work.profiles, stored, offsets[changelog])
 
     async def fire(
-        self, partition: int, customers: Iterable[str], until: int, keep_trying: Callable[[], bool]
+        self,
+        engine: Engine,
+        partition: int,
+        customers: Iterable[str],
+        until: int,
+        keep_trying: Callable[[], bool],
     ) -> None:
         """Take timers that are due all the way, as a run of touchpoints is taken.
 
         Args:
+            engine: what decides.
             partition: of the touchpoint topic.
             customers: whose timers, of this partition.
             until: timers due at or before it fire, in ms.
@@ -193,15 +199,18 @@ class TouchpointProcessor:
         """
         if not keep_trying():
             raise Abandoned
-        work = self.apply_timers(partition, customers, until, int(time.time() * 1000))
+        work = self.apply_timers(engine, partition, customers, until, int(time.time() * 1000))
         if work.profiles:
             await self.deliver(work, None, keep_trying)
         self._count_decided(work)
 
-    def apply_timers(self, partition: int, customers: Iterable[str], until: int, clock: int) -> Work:
+    def apply_timers(
+        self, engine: Engine, partition: int, customers: Iterable[str], until: int, clock: int
+    ) -> Work:
         """Fire timers that are due; publishes nothing and changes no state.
 
         Args:
+            engine: what decides.
             partition: of the touchpoint topic.
             customers: whose timers, of this partition.
             until: timers due at or before it fire, in ms.
@@ -216,7 +225,7 @@ class TouchpointProcessor:
                 before = self._profiles.get(partition, customer)
                 if before is None:
                     continue
-                outcome = self._engine.fire(before, until, clock)
+                outcome = engine.fire(before, until, clock)
                 work.records += self._published(outcome, customer.encode(), partition)
             except StateError:
                 raise
@@ -236,10 +245,11 @@ class TouchpointProcessor:
             self._note_decided(outcome, work)
         return work
 
-    def apply(self, partition: int, run: Sequence[Any]) -> Work:
+    def apply(self, engine: Engine, partition: int, run: Sequence[Any]) -> Work:
         """Decode and step a run; publishes nothing and changes no state.
 
         Args:
+            engine: what decides.
             partition: of the touchpoint topic.
             run: consecutive records of it.
 
@@ -247,7 +257,7 @@ class TouchpointProcessor:
             StateError: a stored profile can't be read: no record's fault, so none is given up for it.
         """
         work = Work(partition)
-        step = self._engine.step
+        step = engine.step
         type_label = self._metrics.type_label
         event_clock = self._event_clock
         profiles = work.profiles

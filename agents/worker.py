@@ -21,6 +21,7 @@ from agents.handshake import denial, trouble
 from agents.health import Health, HealthServer
 from agents.lane import is_compiled
 from agents.metrics import Metrics
+from agents.playbooks import Playbooks
 from agents.settings import Settings
 from agents.standstill import Standstill, places, watch
 from schemas.erasure import TYPE as ERASE
@@ -65,6 +66,9 @@ async def run(settings: Settings, engine: Engine) -> None:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     health = Health()
     metrics = Metrics(CollectorRegistry(), {*engine.playbook.catalogue, ERASE})
+    # A playbook that was named is not to change; without one, the topic says what is in force.
+    followed = settings.topics.playbooks if settings.playbook is None else None
+    playbooks = Playbooks(engine, metrics, settings.connection, followed)
     app: WorkerApp | None = None
 
     def refresh() -> None:
@@ -94,7 +98,7 @@ async def run(settings: Settings, engine: Engine) -> None:
             if partitions is None:
                 break
             _make_folder(settings.state)
-            app = WorkerApp(settings, engine, partitions, metrics, health)
+            app = WorkerApp(settings, playbooks, partitions, metrics, health)
             reason = await _live(app, settings, stop)
             if reason is None:
                 break

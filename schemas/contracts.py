@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -67,14 +68,31 @@ def encode(schema: dict[str, Any]) -> bytes:
 def _schema(name: str, type_: type[msgspec.Struct]) -> dict[str, Any]:
     (root,), components = msgspec.json.schema_components([type_], ref_template="#/$defs/{name}")
     own = components.pop(root["$ref"].rpartition("/")[2])
-    inherited = {
-        field: text for parent in reversed(type_.__mro__) for field, text in _said(parent.__doc__)[1].items()
-    }
-    _describe(own, inherited)
-    for component in components.values():
-        _describe(component, {})
+    _describe(own, _inherited(type_))
+    types = {each.__name__: each for each in _structs(msgspec.inspect.type_info(type_))}
+    for name_, component in components.items():
+        _describe(component, _inherited(types[name_]) if name_ in types else {})
     head = {"$schema": DIALECT, "$id": f"{name}.schema.json", **own}
     return {**head, "$defs": components} if components else head
+
+
+def _inherited(type_: type) -> dict[str, str]:
+    """What a type and those that it derives from say of its fields."""
+    return {
+        field: text for parent in reversed(type_.__mro__) for field, text in _said(parent.__doc__)[1].items()
+    }
+
+
+def _structs(info: Any) -> Iterator[type]:
+    """The types that are part of one, however deep."""
+    if isinstance(info, msgspec.inspect.StructType):
+        yield info.cls
+    if isinstance(info, msgspec.Struct):
+        for name in info.__struct_fields__:
+            yield from _structs(getattr(info, name))
+    elif isinstance(info, tuple):
+        for each in info:
+            yield from _structs(each)
 
 
 def _describe(schema: dict[str, Any], inherited: dict[str, str]) -> None:

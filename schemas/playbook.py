@@ -78,8 +78,12 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     @property
     def version(self) -> str:
-        """Name and a digest of the content, such as `hotel@3f9c2a1b`; stands on every decision."""
-        content = msgspec.json.encode(self, order="deterministic")
+        """Name and a digest of the content, such as `hotel@3f9c2a1b`; stands on every decision.
+
+        What is at its default plays no part, so that a later program, which knows more fields, names the same
+        playbook the same.
+        """
+        content = msgspec.json.encode(_beyond_defaults(self), order="deterministic")
         return f"{self.playbook}@{blake2b(content, digest_size=4).hexdigest()}"
 
 
@@ -119,6 +123,28 @@ def load(text: str, name: str) -> Playbook:
         raise source.error(f"{message}{_hint(message)}", *path) from None
     _check(playbook, source)
     return playbook
+
+
+def _beyond_defaults(value: Any) -> Any:
+    """What a playbook says, without the fields that are at their default."""
+    if isinstance(value, msgspec.Struct):
+        said = {
+            field.encode_name: _beyond_defaults(held)
+            for field in msgspec.structs.fields(value)
+            if (held := getattr(value, field.name)) != _default(field)
+        }
+        tag = value.__struct_config__.tag
+        return said if tag is None else {**said, str(value.__struct_config__.tag_field): tag}
+    if isinstance(value, dict):
+        return {key: _beyond_defaults(held) for key, held in value.items()}
+    if isinstance(value, tuple | list):
+        return [_beyond_defaults(held) for held in value]
+    return value
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    made = field.default_factory
+    return field.default if made is msgspec.NODEFAULT else made()
 
 
 def _path_of(message: str, content: Any) -> list[str | int]:

@@ -28,6 +28,9 @@ Apps use ten to twenty, and each costs some 20 bytes of state."""
 
 OTHER_KIND = "*"
 
+_NO_CUSTOMER = b"\xf5"
+"""First byte that begins no UTF-8, nor do those after it."""
+
 MAX_MOMENTS = 16
 """Good and bad moments kept, the newest: at 90 days of window, more than one a week."""
 
@@ -571,6 +574,18 @@ def decode(stored: bytes) -> Profile:
     except msgspec.ValidationError:
         return _upgrade(stored)
     return profile if profile.version == VERSION else _upgrade(stored)
+
+
+def is_profile(key: bytes) -> bool:
+    """Whether what stands under a key of the changelog is a profile, whose key is a customer's id.
+
+    The other keys begin with a byte that no UTF-8 has: marks of erasures (schemas/mark.py), and what
+    decides on a partition (schemas/pin.py).
+
+    >>> is_profile("단골".encode()), is_profile(bytes([0xFD, 0x70]))
+    (True, False)
+    """
+    return b"" < key < _NO_CUSTOMER
 
 
 def first_due(stored: bytes) -> int | None:

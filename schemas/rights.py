@@ -10,7 +10,7 @@ from schemas.topics import Topics
 OPERATIONS = {3: "Read", 4: "Write", 5: "Create", 8: "Describe", 10: "DescribeConfigs"}
 """Operations that dangol needs, by Kafka's number for each; it is also its bit in an answer."""
 
-Role = Literal["worker", "topics create", "publish", "tail", "dlq"]
+Role = Literal["worker", "topics create", "publish", "tail", "playbook", "dlq"]
 Kind = Literal["topic", "group", "transactional-id"]
 Pattern = Literal["literal", "prefixed"]
 
@@ -52,6 +52,7 @@ def rights(topics: Topics, group: str) -> dict[Role, list[Right]]:
         "topics create": [Right("topic", ours, "prefixed", ("Create", "DescribeConfigs"))],
         "publish": [Right("topic", topics.touchpoints, "literal", ("Write",))],
         "tail": [Right("topic", ours, "prefixed", ("Read",))],
+        "playbook": [Right("topic", topics.playbooks, "literal", ("Read", "Write", "DescribeConfigs"))],
         "dlq": [
             Right("topic", topics.dead_letters, "literal", ("Read",)),
             Right("topic", topics.touchpoints, "literal", ("Write",)),

@@ -1,7 +1,7 @@
 """Names and settings of the topics, in one place.
 
 Dot-separated, lower case, with a version at the end; no environment in the name.
-Every topic but the erasures' is keyed by customer id, and every one has the same number of
+Every topic but those of erasures and playbooks is keyed by customer id, and every one has the same number of
 partitions, so that a customer's records stand on the same partition number everywhere (co-partitioned).
 """
 
@@ -75,6 +75,7 @@ class Topics:
         self.decisions = f"{prefix}.decisions.v1"
         self.profiles = f"{prefix}.profiles.v1"
         self.erasures = f"{prefix}.erasures.v1"
+        self.playbooks = f"{prefix}.playbook.v1"
         self._triggers = {family: f"{prefix}.trigger.{family}.v1" for family in FAMILIES}
 
     def trigger(self, family: str) -> str:
@@ -114,5 +115,6 @@ class Topics:
             TopicSpec(self.profiles, compacted=True),
             # Three years: for so long, in most places, one may be asked for a proof.
             TopicSpec(self.erasures, by_customer=False, retention_ms=1096 * DAY_MS),
+            TopicSpec(self.playbooks, compacted=True, by_customer=False),
             *(TopicSpec(name, retention_ms=7 * DAY_MS) for name in self.triggers),
         ]

@@ -22,6 +22,25 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class SourceError(InputError):
+    """Something is wrong in a YAML file.
+
+    Attributes:
+        source: where the text came from.
+        line: in which line, from 1; None where that can't be told.
+        column: in which column, from 1.
+        mistake: what is wrong.
+    """
+
+    def __init__(self, source: str, line: int | None, column: int | None, mistake: str) -> None:
+        place = source if line is None else f"{source}:{line}:{column}"
+        super().__init__(f"{place}: {mistake}")
+        self.source = source
+        self.line = line
+        self.column = column
+        self.mistake = mistake
+
+
 class YamlSource:
     r"""A YAML text that was read.
 
@@ -36,7 +55,7 @@ class YamlSource:
         InputError: it is not YAML, or a mapping in it has a key twice.
 
     >>> YamlSource("plays:\n  - play: welcome", "my.yaml").error("too long", "plays", 0, "play")
-    InputError('my.yaml:2:5: too long')
+    SourceError('my.yaml:2:5: too long')
     """
 
     def __init__(self, text: str, name: str) -> None:
@@ -52,7 +71,7 @@ class YamlSource:
             # What PyYAML raises for a value that is not of the type that its tag or form says.
             raise _error(name, None, f"not YAML: {error}") from None
 
-    def error_within(self, message: str, at: int, *path: str | int) -> InputError:
+    def error_within(self, message: str, at: int, *path: str | int) -> SourceError:
         """The error that says what is wrong at a character of a text that stands there.
 
         Args:
@@ -77,7 +96,7 @@ class YamlSource:
         # Else it is folded or has escapes: where it begins has to do.
         return _error(self._name, yaml.Mark(self._name, 0, line, column, None, 0), message)
 
-    def error(self, message: str, *path: str | int) -> InputError:
+    def error(self, message: str, *path: str | int) -> SourceError:
         """The error that says what is wrong and, by file, line and column, where.
 
         Args:
@@ -102,7 +121,7 @@ def _inside(node: Any) -> list[tuple[str | int, yaml.Mark, yaml.Node]]:
     return []
 
 
-def _error(name: str, mark: yaml.Mark | None, message: str) -> InputError:
-    place = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
+def _error(name: str, mark: yaml.Mark | None, message: str) -> SourceError:
+    line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
     # On one line, whatever names the file has.
-    return InputError(f"{place}: {' '.join(message.split())}")
+    return SourceError(name, line, column, " ".join(message.split()))

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.partitioner import partition_of
+from schemas.profile import is_profile
 from schemas.topics import Topics
 
 READY_SECONDS = 60.0
@@ -151,6 +152,11 @@ def wait_for(holds: Any, what: str, *workers: Worker, seconds: float = READY_SEC
 def read_all(bootstrap: str, *names: str) -> list[Any]:
     """All committed records of topics, in order within each partition."""
     return asyncio.run(_read_all(bootstrap, names))
+
+
+def read_profiles(bootstrap: str, topics: Topics) -> list[Any]:
+    """The profiles on the changelog, without what else of the workers' state stands there."""
+    return [record for record in read_all(bootstrap, topics.profiles) if is_profile(record.key)]
 
 
 async def _read_all(bootstrap: str, names: Iterable[str]) -> list[Any]:

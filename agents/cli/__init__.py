@@ -19,6 +19,7 @@ COMMANDS = {
     "worker": "Process touchpoints until stopped.",
     "broker": "Run the embedded Kafka-compatible broker.",
     "topics": "Create or check the topics.",
+    "playbook": "Check, compare and apply playbooks.",
     "doctor": "Examine a deployment and say what to mend.",
     "publish": "Send touchpoints from a file.",
     "tail": "Follow triggers and decisions as they happen.",

@@ -105,7 +105,10 @@ async def _follow(
     async with aclosing(follow(connection, topics, names, from_beginning=from_beginning)) as records:
         async for record in records:
             try:
-                for line in show(record):
+                lines = show(record)
+                if not lines:
+                    continue  # It is of no use to anyone but workers.
+                for line in lines:
                     click.echo(line)
             except (msgspec.MsgspecError, ValueError, TypeError, StateError) as error:
                 where = f"{record.topic} {record.partition}@{record.offset}"
@@ -150,8 +153,10 @@ def _dead_letter(record: Any) -> list[str]:
 
 def _profile(record: Any) -> list[str]:
     from agents.display import mark_line, profile_line
-    from schemas import mark, profile
+    from schemas import mark, pin, profile
 
+    if record.key == pin.KEY:
+        return []
     if mark.is_mark(record.key):
         return [mark_line(mark.digest_in(record.key), mark.decode(record.value))]
     return [profile_line(record.key.decode(), record.value and profile.decode(record.value))]
@@ -164,8 +169,10 @@ def _published_json(record: Any) -> list[str]:
 def _profile_json(record: Any) -> list[str]:
     import msgspec
 
-    from schemas import mark, profile
+    from schemas import mark, pin, profile
 
+    if record.key == pin.KEY:
+        return []
     if mark.is_mark(record.key):
         erased = mark.decode(record.value).erased
         return [msgspec.json.encode({"digest": mark.digest_in(record.key), "erased": erased}).decode()]

@@ -40,7 +40,10 @@ from agents.connection import Connection
     help="Folder for state on disk; one worker each.",
 )
 @click.option(
-    "--playbook", type=click.Path(dir_okay=False, path_type=Path), help="Playbook; else the hotel's."
+    "--playbook",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Decide by this file, whatever is applied; else by what `dangol playbook apply` put in force, or "
+    "the hotel's that ships.",
 )
 @click.option("--model", metavar="VERSION", help="Churn model to score with; else the one that ships.")
 @click.option(

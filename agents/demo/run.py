@@ -22,7 +22,7 @@ from agents.demo.view import View
 from agents.simulation.happening import DAY_START
 from agents.simulation.record import Record
 from agents.simulation.simulation import Simulation
-from schemas import mark, profile
+from schemas import profile
 from schemas.errors import BrokerError, DangolError
 from schemas.profile import Profile
 from schemas.timestamp import DAY, MINUTE
@@ -262,7 +262,7 @@ async def _profiles(bootstrap: str, topic: str) -> list[Profile]:
                 raise DangolError(f"profiles on {topic} can't be read to the end; try again")
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 stored.update((record.key, record.value) for record in records)
-    kept = {key: value for key, value in stored.items() if not mark.is_mark(key)}
+    kept = {key: value for key, value in stored.items() if profile.is_profile(key)}
     return [profile.decode(value) for value in kept.values() if value is not None]
 
 

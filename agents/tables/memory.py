@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from schemas import pin
 from schemas.errors import StateError
-from schemas.mark import is_mark
+from schemas.profile import is_profile
 
 
 class MemoryStore:
@@ -61,12 +62,12 @@ class MemoryStore:
         self._offsets.pop(partition, None)
 
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of a partition, but marks of erasures."""
-        return ((key, value) for key, value in self._partitions[partition].items() if not is_mark(key))
+        """All profiles of a partition, by key."""
+        return ((key, value) for key, value in self._partitions[partition].items() if is_profile(key))
 
     def size(self) -> int:
         """How many profiles and marks of erasures are held."""
-        return sum(len(held) for held in self._partitions.values())
+        return sum(len(held) - (pin.KEY in held) for held in self._partitions.values())
 
     def unscrubbed(self) -> list[int]:
         """None: what was deleted here is gone."""

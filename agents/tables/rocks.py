@@ -27,6 +27,7 @@ from rocksdict import (
 
 from schemas.errors import StateError
 from schemas.mark import is_mark
+from schemas.profile import is_profile
 from schemas.topics import TOMBSTONE_MS
 
 CACHE_BYTES = 64 * 1024 * 1024
@@ -60,8 +61,6 @@ _SCRUBBED = b"\xfe\xfe"
 these bytes."""
 
 _FAILURES = "rocksdb.background-errors"
-
-_OURS = (_OFFSET, _SOILED, _SCRUBBED)
 
 _FOLDER = re.compile(r"profiles-([0-9]+)")
 
@@ -179,9 +178,9 @@ class RocksStore:
         self.open(partition)
 
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of a partition, but marks of erasures."""
+        """All profiles of a partition, by key."""
         items: Iterator[tuple[bytes, bytes]] = iter(self._open[partition].items())  # type: ignore[arg-type]
-        return ((key, value) for key, value in items if key not in _OURS and not is_mark(key))
+        return ((key, value) for key, value in items if is_profile(key))
 
     def size(self) -> int:
         """How many profiles and marks of erasures are held, as RocksDB estimates it."""

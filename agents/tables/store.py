@@ -39,7 +39,7 @@ class ProfileStore(Protocol):
         ...
 
     def items(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of a partition, but marks of erasures."""
+        """All profiles of a partition, by key."""
         ...
 
     def size(self) -> int:

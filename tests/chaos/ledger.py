@@ -23,7 +23,7 @@ from schemas.profile import Profile
 from schemas.topics import Topics
 from stream.engine import Engine
 from stream.replay import profile_line
-from tests.cluster import Sent, read_all
+from tests.cluster import Sent, read_all, read_profiles
 
 SHOWN = 5
 """Cases of each kind that a message shows; one is most often enough."""
@@ -148,7 +148,7 @@ class Found:
 
     def __init__(self, bootstrap: str, topics: Topics) -> None:
         self.touchpoints = read_all(bootstrap, topics.touchpoints)
-        self.stored = read_all(bootstrap, topics.profiles)
+        self.stored = read_profiles(bootstrap, topics)
         self.triggers = read_all(bootstrap, *topics.triggers)
         self.decisions = read_all(bootstrap, topics.decisions)
         self.letters = read_all(bootstrap, topics.dead_letters)

@@ -11,7 +11,7 @@ from agents import topics as admin
 from deploy.kafka import KafkaServer
 from schemas import profile as profiles
 from schemas.topics import Topics
-from tests.cluster import Sent, Worker, publish, read_all, wait_for
+from tests.cluster import Sent, Worker, publish, read_all, read_profiles, wait_for
 from tests.conftest import PARTITIONS
 from tests.integration.test_worker import touchpoint
 
@@ -72,5 +72,5 @@ def test_a_worker_started_before_its_broker_waits_for_it(kafka_server: KafkaServ
 
 
 def _touchpoints(bootstrap: str, topics: Topics) -> int:
-    latest = {record.key: record.value for record in read_all(bootstrap, topics.profiles)}
+    latest = {record.key: record.value for record in read_profiles(bootstrap, topics)}
     return sum(profiles.decode(value).touchpoints for value in latest.values())

@@ -22,7 +22,7 @@ from schemas.topics import Topics
 from schemas.touchpoint import decode
 from stream.engine import load_engine
 from stream.replay import Replay, profile_line
-from tests.cluster import Sent, Worker, publish, read_all, wait_for
+from tests.cluster import Sent, Worker, publish, read_all, read_profiles, wait_for
 from tests.conftest import PARTITIONS
 
 SLICE = 3_500
@@ -131,7 +131,7 @@ def test_a_run_through_kafka_equals_a_replay(
     triggers = read_all(kafka, *topics.triggers)
     decided = read_all(kafka, topics.decisions)
     assert codes == [0, 0]
-    assert expected.profiles == latest_profiles(read_all(kafka, topics.profiles))
+    assert expected.profiles == latest_profiles(read_profiles(kafka, topics))
     assert expected.triggers == by_id(triggers)
     assert expected.decisions == by_id(decided)
     assert read_all(kafka, topics.dead_letters) == []
@@ -149,7 +149,7 @@ def _by_partition(purchases: list[Any]) -> dict[int, list[Any]]:
 def _applied(kafka: str, topics: Topics) -> dict[int, int]:
     """The highest offset applied by partition, as the profiles on the topic say."""
     highest: dict[int, int] = {}
-    for record in read_all(kafka, topics.profiles):
+    for record in read_profiles(kafka, topics):
         for partition, offset in profiles.decode(record.value).applied.items():
             highest[partition] = max(highest.get(partition, -1), offset)
     return highest

@@ -159,12 +159,10 @@ def test_every_compacted_topic_gets_a_tombstone() -> None:
             return [
                 *super().specs,
                 TopicSpec("cx.service-context.v1", compacted=True),
-                TopicSpec("cx.playbook.v1", compacted=True, by_customer=False),
             ]
 
     bench = Bench()
     bench.processor = TouchpointProcessor(
-        engine(),
         bench.profiles,
         bench.delivery,
         More(),

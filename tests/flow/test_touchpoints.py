@@ -120,8 +120,8 @@ class Bench:
         self.delivery = Acknowledging()
         self.timers = Timers()
         self.profiles = Profiles(self.store, metrics, self.timers)
+        self.engine = decides or engine()
         self.processor = TouchpointProcessor(
-            decides or engine(),
             self.profiles,
             self.delivery,
             TOPICS,
@@ -133,12 +133,12 @@ class Bench:
 
     def apply(self, *run: Read) -> Work:
         """What a run of Ann's partition comes to."""
-        return self.processor.apply(ANN, run)
+        return self.processor.apply(self.engine, ANN, run)
 
     def process(self, *run: Read) -> None:
         """Take a run of Ann's partition all the way."""
         if run:
-            asyncio.run(self.processor.process(ANN, run, lambda: True))
+            asyncio.run(self.processor.process(self.engine, ANN, run, lambda: True))
 
     def counted(self, name: str, **labels: str) -> float | None:
         """A metric's value."""
@@ -395,7 +395,9 @@ def test_a_run_that_is_not_wanted_any_more_is_not_begun(bench: Bench) -> None:
     bench.store.drop([ANN])
     with pytest.raises(Abandoned):
         asyncio.run(
-            bench.processor.process(ANN, [Read(0, b"ann", happened("page.viewed", "1"))], lambda: False)
+            bench.processor.process(
+                bench.engine, ANN, [Read(0, b"ann", happened("page.viewed", "1"))], lambda: False
+            )
         )
 
     assert bench.delivery.records == []
@@ -525,7 +527,7 @@ def test_a_timer_comes_to_a_trigger_and_a_decision(bench: Bench) -> None:
     """As a touchpoint's, under the customer's key; the profile is still at the same touchpoint."""
     bench.process(Read(0, b"ann", happened("complaint.opened", "1", issue="i1")))
     due = bench.timers.take_due(ANN, NOON + HOUR, 10)
-    work = bench.processor.apply_timers(ANN, due, NOON + HOUR, NOON + HOUR)
+    work = bench.processor.apply_timers(bench.engine, ANN, due, NOON + HOUR, NOON + HOUR)
 
     assert due == ["ann"]
     assert sent(work.records) == [("cx.trigger.recovery-offer.v1", b"ann"), ("cx.decisions.v1", b"ann")]
@@ -540,7 +542,7 @@ def test_a_timer_moves_no_offset_and_fires_once(bench: Bench) -> None:
     published = len(bench.delivery.records)
     for _ in range(2):
         due = bench.timers.take_due(ANN, NOON + HOUR, 10)
-        asyncio.run(bench.processor.fire(ANN, due, NOON + HOUR, lambda: True))
+        asyncio.run(bench.processor.fire(bench.engine, ANN, due, NOON + HOUR, lambda: True))
     written = [record.topic for record in bench.delivery.records[published:]]
 
     assert bench.delivery.next_offsets == [1, None]
@@ -556,7 +558,7 @@ def test_a_timer_that_is_given_up_is_still_there(bench: Bench) -> None:
     bench.process(Read(0, b"ann", happened("complaint.opened", "1", issue="i1")))
     before = bench.store.get(ANN, b"ann")
     with pytest.raises(Abandoned):
-        asyncio.run(bench.processor.fire(ANN, ["ann"], NOON + HOUR, lambda: False))
+        asyncio.run(bench.processor.fire(bench.engine, ANN, ["ann"], NOON + HOUR, lambda: False))
 
     assert bench.store.get(ANN, b"ann") == before
     assert bench.delivery.next_offsets == [1]
@@ -592,7 +594,7 @@ def test_a_fault_costs_one_customers_timer_only() -> None:
         Read(0, b"ann", happened("complaint.opened", "1", issue="i1")),
         Read(1, other.encode(), happened("complaint.opened", "2", other, issue="i2")),
     )
-    work = bench.processor.apply_timers(ANN, ["ann", other, "nobody"], NOON + HOUR, NOON)
+    work = bench.processor.apply_timers(bench.engine, ANN, ["ann", other, "nobody"], NOON + HOUR, NOON)
     ann = bench.profiles.get(ANN, "ann")
 
     assert list(work.profiles) == [other]

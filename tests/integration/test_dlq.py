@@ -25,7 +25,7 @@ from schemas import profile as profiles
 from schemas.deadletter import Origin, headers_of
 from schemas.errors import BrokerError
 from schemas.topics import Topics
-from tests.cluster import Sent, Worker, publish, read_all, wait_for
+from tests.cluster import Sent, Worker, publish, read_all, read_profiles, wait_for
 from tests.conftest import PARTITIONS
 
 ANN = partition_of(b"ann", PARTITIONS)
@@ -127,7 +127,7 @@ def test_a_letter_is_applied_once_however_often_it_is_replayed(
     wait_for(lambda: worker.metric("cx_events_duplicate_total") == 1, "it again", worker)
 
     assert worker.metric("cx_events_applied_total") == 1
-    assert profiles.decode(read_all(kafka, topics.profiles)[-1].value).touchpoints == 1
+    assert profiles.decode(read_profiles(kafka, topics)[-1].value).touchpoints == 1
     records = read_all(kafka, topics.touchpoints)
     assert [(record.partition, record.key, record.value) for record in records] == [
         (ANN, b"ann", touchpoint("1"))

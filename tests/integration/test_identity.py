@@ -12,7 +12,7 @@ from schemas.timestamp import HOUR
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream.engine import load_engine
-from tests.cluster import Sent, Worker, publish, read_all, wait_for
+from tests.cluster import Sent, Worker, publish, read_all, read_profiles, wait_for
 from tests.conftest import PARTITIONS
 from tests.hotel import NOON
 from tests.identities import assert_same_life, event, history, link
@@ -45,7 +45,7 @@ def lives() -> dict[str, list[Touchpoint]]:
 
 def stored(kafka: str, topics: Topics) -> dict[str, Profile]:
     """The latest profile of each id."""
-    latest = {record.key.decode(): record.value for record in read_all(kafka, topics.profiles)}
+    latest = {record.key.decode(): record.value for record in read_profiles(kafka, topics)}
     return {id_: profiles.decode(value) for id_, value in latest.items() if value is not None}
 
 

@@ -14,7 +14,7 @@ from schemas.timestamp import to_rfc3339
 from schemas.topics import Topics
 from schemas.trigger import TriggerEvent
 from stream.engine import DEFAULT_PLAYBOOK
-from tests.cluster import Sent, Worker, publish, read_all, wait_for
+from tests.cluster import Sent, Worker, publish, read_all, read_profiles, wait_for
 from tests.conftest import PARTITIONS
 
 WITHIN = 8
@@ -73,7 +73,7 @@ def worker_of(kafka: str, topics: Topics, folder: Path, playbook: Path, *options
 
 def latest(kafka: str, topics: Topics) -> dict[str, Any]:
     """The last profile of each customer."""
-    stored = {record.key.decode(): record.value for record in read_all(kafka, topics.profiles)}
+    stored = {record.key.decode(): record.value for record in read_profiles(kafka, topics)}
     return {customer: profiles.decode(value) for customer, value in stored.items()}
 
 

@@ -12,7 +12,7 @@ from schemas import profile as profiles
 from schemas.cloudevents import CONTENT_TYPE
 from schemas.topics import Topics
 from schemas.touchpoint import MAX_BYTES
-from tests.cluster import Sent, Worker, committed, publish, read_all, wait_for
+from tests.cluster import Sent, Worker, committed, publish, read_all, read_profiles, wait_for
 from tests.conftest import PARTITIONS
 
 TIME = "2026-03-14T09:30:00Z"
@@ -55,7 +55,7 @@ def test_a_complaint_becomes_an_apology_and_holds_promotions_back(
 
     triggers = read_all(kafka, *topics.triggers)
     decisions = read_all(kafka, topics.decisions)
-    stored = read_all(kafka, topics.profiles)
+    stored = read_profiles(kafka, topics)
 
     assert {topics.trigger("recovery-offer"), topics.trigger("suppression")} == {r.topic for r in triggers}
     assert {b"ann"} == {r.key for r in (*triggers, *decisions, *stored)}
@@ -148,7 +148,7 @@ def test_a_record_under_another_key_is_published_once_more_under_the_right_one(
     publish(kafka, topics.touchpoints, records, PARTITIONS)
     wait_for(lambda: worker.metric("cx_events_applied_total") == 3, "all three", worker)
 
-    stored = read_all(kafka, topics.profiles)
+    stored = read_profiles(kafka, topics)
 
     assert worker.metric("cx_events_rekeyed_total") == 2
     assert {partition_of(b"ann", PARTITIONS)} == {record.partition for record in stored}
@@ -239,4 +239,4 @@ def test_profiles_are_recovered_from_the_changelog(
     finally:
         second.stop()
 
-    assert profiles.decode(read_all(kafka, topics.profiles)[-1].value).touchpoints == 2
+    assert profiles.decode(read_profiles(kafka, topics)[-1].value).touchpoints == 2

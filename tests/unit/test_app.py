@@ -15,6 +15,7 @@ from agents.connection import Connection
 from agents.health import Health
 from agents.lane import Run
 from agents.metrics import Metrics
+from agents.playbooks import Playbooks
 from agents.settings import Settings
 from stream.engine import load_engine
 
@@ -40,7 +41,8 @@ class Watched(WorkerApp):
 
     def __init__(self, folder: Path) -> None:
         settings = Settings(Connection("127.0.0.1:1"), state=folder)
-        super().__init__(settings, load_engine(), 4, Metrics(CollectorRegistry(), []), Health())
+        metrics = Metrics(CollectorRegistry(), [])
+        super().__init__(settings, Playbooks(load_engine(), metrics), 4, metrics, Health())
         self.taken: list[int] = []
         self.again = 0
         self._taking = True
@@ -102,7 +104,8 @@ def test_a_cancelled_run_does_not_end_the_reading(tmp_path: Path) -> None:
 
     async def read_on() -> bool:
         settings = Settings(Connection("127.0.0.1:1"), state=tmp_path)
-        app = WorkerApp(settings, load_engine(), 4, Metrics(CollectorRegistry(), []), Health())
+        metrics = Metrics(CollectorRegistry(), [])
+        app = WorkerApp(settings, Playbooks(load_engine(), metrics), 4, metrics, Health())
         app._running[0] = asyncio.create_task(asyncio.sleep(60))
         await asyncio.sleep(0)
         app._running[0].cancel()
@@ -120,7 +123,8 @@ def test_faust_serves_nothing_and_logs_in_as_we_do(tmp_path: Path) -> None:
             "a:1,b:2", sasl_mechanism="SCRAM-SHA-512", sasl_username="ann", sasl_password="secret"
         )
         settings = Settings(connection, state=tmp_path)
-        app = WorkerApp(settings, load_engine(), 4, Metrics(CollectorRegistry(), []), Health())
+        metrics = Metrics(CollectorRegistry(), [])
+        app = WorkerApp(settings, Playbooks(load_engine(), metrics), 4, metrics, Health())
         return app.faust
 
     app = asyncio.run(configured())

@@ -30,6 +30,8 @@ NAMES = [
     "cx_events_replayed",
     "cx_model_score",
     "cx_partitions_assigned",
+    "cx_playbook_info",
+    "cx_playbook_refused",
     "cx_profiles",
     "cx_publish_retries",
     "cx_state_recovered_records",
