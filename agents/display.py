@@ -14,6 +14,7 @@ from schemas.profile import Profile
 from schemas.timestamp import to_datetime, to_millis
 from schemas.trigger import TriggerEvent
 from stream import identity
+from stream.arbitration.lifecycle import OUTCOMES, UNKNOWN
 from stream.plays.context import FIRED
 
 COLOURS = {
@@ -79,9 +80,14 @@ def _became(event: DecisionEvent, candidate: Candidate) -> str:
     """What became of a candidate, or of the link to another id."""
     if candidate.family == identity.FAMILY:
         return f"{candidate.reason} {event.correlationid}"
-    if candidate.reason == FIRED:
-        return f"{candidate.play} {FIRED}"
-    return f"{candidate.play} held back: {', '.join(candidate.failed) or candidate.reason}"
+    reason, failed = candidate.reason, candidate.failed
+    if reason == FIRED or (candidate.trigger is not None and reason in OUTCOMES):
+        return f"{candidate.play} {reason}"
+    if reason == UNKNOWN:
+        return f"{', '.join(failed)} was told of a trigger that is not known"
+    if failed and reason not in failed:
+        return f"{candidate.play} held back: {reason} ({', '.join(failed)})"
+    return f"{candidate.play} held back: {', '.join(failed) or reason}"
 
 
 def dead_letter_line(headers: Sequence[tuple[str, bytes]], value: bytes | None, written: int) -> str:

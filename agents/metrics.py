@@ -116,6 +116,17 @@ class Metrics:
         self.suppressed = Counter(
             "cx_triggers_suppressed", "Candidates held back.", ["trigger", "reason"], registry=registry
         )
+        self.outcomes = Counter(
+            "cx_trigger_outcomes",
+            "What became of triggers that went out.",
+            ["family", "outcome"],
+            registry=registry,
+        )
+        self.violations = Counter(
+            "cx_consent_violations",
+            "Triggers held back at the last moment for lack of consent: a fault of dangol's.",
+            registry=registry,
+        )
         self.timers_fired = Counter(
             "cx_timers_fired", "Timers that led to a decision.", ["play"], registry=registry
         )

@@ -39,9 +39,8 @@ def _said(event: TriggerEvent) -> str:
                 return f"a person calls, with {worth}; bad moment {offer.bad_moments}: {offer.cause}"
             return f"{worth}; because {offer.cause}"
         case Suppression() as order:
-            return (
-                "no promotions on any channel" if order.action == "start" else "promotions may go out again"
-            )
+            what = "promotions" if order.category is None else f"promotions of category {order.category}"
+            return f"no {what} on any channel" if order.action == "start" else f"{what} may go out again"
         case RetentionOffer() as offer:
             last = f"last bought {offer.days_since_active:.0f} days ago"
             return f"{_worth(offer)}, risk {event.data.risk:.2f}, {last}"

@@ -30,6 +30,8 @@ from schemas.profile import Profile
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream import identity
+from stream.arbitration.consent import VIOLATION
+from stream.arbitration.lifecycle import NOBODY, OUTCOMES, UNKNOWN
 from stream.engine import TIMER_DUE, Engine, Outcome
 from stream.erasure import is_blank
 from stream.plays.context import FIRED
@@ -57,6 +59,8 @@ class Work:
         rejected: records by reason code.
         emitted: triggers by family.
         held: candidates held back, by family and reason.
+        fates: what became of triggers, by family and outcome.
+        violations: triggers that would have gone out without consent.
         applied: touchpoints applied.
         duplicates: touchpoints seen before.
         replayed: records that a profile already stands beyond.
@@ -77,6 +81,8 @@ class Work:
     rejected: Tally[tuple[str, ...]] = field(default_factory=Tally)
     emitted: Tally[tuple[str, ...]] = field(default_factory=Tally)
     held: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    fates: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    violations: int = 0
     applied: int = 0
     duplicates: int = 0
     replayed: int = 0
@@ -446,9 +452,15 @@ class TouchpointProcessor:
             for candidate in decided.data.candidates:
                 if is_timed:
                     work.timers[candidate.play,] += 1
+                reason = candidate.reason
+                if reason == UNKNOWN:
+                    work.fates[NOBODY, candidate.failed[0]] += 1
+                elif candidate.trigger is not None and reason in OUTCOMES:
+                    work.fates[candidate.family, reason] += 1
                 # Two ids that were joined are no trigger that was held back.
-                if candidate.reason != FIRED and candidate.family != identity.FAMILY:
-                    work.held[candidate.family, candidate.reason] += 1
+                elif reason != FIRED and candidate.family != identity.FAMILY:
+                    work.held[candidate.family, reason] += 1
+                    work.violations += reason == VIOLATION
 
     def _count(self, work: Work, run: Sequence[Any]) -> None:
         metrics = self._metrics
@@ -472,6 +484,8 @@ class TouchpointProcessor:
         count_all(self._metrics.triggers, work.emitted)
         count_all(self._metrics.suppressed, work.held)
         count_all(self._metrics.timers_fired, work.timers)
+        count_all(self._metrics.outcomes, work.fates)
+        self._metrics.violations.inc(work.violations)
 
 
 def _place(error: Exception) -> str:

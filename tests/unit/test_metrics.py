@@ -17,6 +17,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 NAMES = [
     "cx_build_info",
+    "cx_consent_violations",
     "cx_decision_latency_seconds",
     "cx_dlq_messages",
     "cx_erasures",
@@ -41,6 +42,7 @@ NAMES = [
     "cx_timers_fired",
     "cx_timers_overdue_seconds",
     "cx_touchpoints_erased",
+    "cx_trigger_outcomes",
     "cx_triggers_emitted",
     "cx_triggers_suppressed",
 ]
