@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
 from schemas.conditions.meaning import meaning
+from schemas.duration import millis_of
 from schemas.families.entry import EntryPlay
+from schemas.families.play import PlayBase
 from schemas.families.suppression import Suppression
 from schemas.playbook import Playbook
 from schemas.profile import Profile
-from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome
 from stream.plays import index
@@ -30,10 +31,11 @@ class ProbeRule:
     def __init__(self, play: ProbePlay, playbook: Playbook) -> None:
         self.play = play
         self.types = play.touchpoints
+        self._valid_for = millis_of(play.valid_for)
 
     def decide(self, context: Context) -> None:
         """Propose."""
-        context.propose(self.play, Suppression("start", "open-issue", "probe", 0), HOUR, None)
+        context.propose(self.play, Suppression("start", "open-issue", "probe", 0), self._valid_for, None)
 
 
 index._RULES[ProbePlay] = ProbeRule
@@ -49,9 +51,12 @@ def probe(name: str = "probe", **fields: Any) -> ProbePlay:
     return play
 
 
-def engine_of(*plays: ProbePlay, segments: dict[str, str] | None = None) -> Engine:
-    """The engine of the hotel with these plays alone."""
-    playbook = msgspec.structs.replace(HOTEL, plays=plays, segments=segments or {})
+def engine_of(*plays: PlayBase, segments: dict[str, str] | None = None, **sections: Any) -> Engine:
+    """The engine of the hotel with these plays alone, and with sections as a playbook would have them."""
+    typed = {
+        name: msgspec.convert(content, get_type_hints(Playbook)[name]) for name, content in sections.items()
+    }
+    playbook = msgspec.structs.replace(HOTEL, plays=plays, segments=segments or {}, **typed)
     return Engine(playbook, GivenRisk(0.25), "given")
 
 

@@ -72,7 +72,8 @@ class EntryPlay(PlayBase, frozen=True, kw_only=True):
         sequence: touchpoints in an order.
         by: the field of the touchpoints' data that says what they are about, such as `booking` or `cart`:
             waits and sequences are told apart by it, and `reentry: per-key` goes by it.
-        cancelled_by: types that call off a wait and a sequence.
+        cancelled_by: types by which the customer leaves: they call off a wait, a sequence and what is held,
+            and make void what is out and not answered yet.
         valid_for: how long the trigger may be acted on.
     """
 
@@ -112,8 +113,6 @@ class EntryPlay(PlayBase, frozen=True, kw_only=True):
             yield from _too_long(["sequence", "within"], self.sequence.within)
         if self.reentry == "per-key" and self.by is None:
             yield ["reentry"], "`per-key` needs `by`, the field of the data that tells them apart"
-        if self.cancelled_by and self.touchpoints:
-            yield ["cancelled_by"], "nothing waits that it could call off: it is for `absence` and `sequence`"
 
     def _types(self) -> Iterator[tuple[list[str | int], Sequence[str]]]:
         yield ["touchpoints"], self.touchpoints

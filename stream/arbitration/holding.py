@@ -83,9 +83,10 @@ def drop(profile: Profile, play: str, correlation: str | None = None) -> bool:
     Args:
         profile: what is changed.
         play: the play's name.
-        correlation: what it has to be about; None for whatever it is about.
+        correlation: what it is about, unless it is about nothing in particular; None for all of the play.
     """
-    found = [h for h in profile.held if h.play == play and correlation in (None, h.correlation)]
+    meant = (correlation, None)
+    found = [h for h in profile.held if h.play == play and (correlation is None or h.correlation in meant)]
     for held in found:
         take(profile, held.id)
     return bool(found)

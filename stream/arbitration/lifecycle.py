@@ -108,12 +108,12 @@ def revoke(context: Context, play: str, correlation: str | None = None) -> None:
     Args:
         context: where it is said.
         play: the play's name.
-        correlation: what it has to be about; None for whatever it is about.
+        correlation: what it is about, unless it is about nothing in particular; None for all of the play.
     """
     profile = context.profile
     for each in profile.issued:
-        is_meant = each.play == play and correlation in (None, each.correlation)
-        if is_meant and each.status in LIVE and each.expires > context.now:
+        is_meant = correlation is None or each.correlation in (correlation, None)
+        if each.play == play and is_meant and each.status in LIVE and each.expires > context.now:
             _say(context, each, REVOKED, context.now)
     arm(profile, context.touchpoint.id)
 

@@ -281,11 +281,6 @@ def test_the_same_step_twice() -> None:
             "`per-key` needs `by`, the field of the data that tells them apart",
         ),
         (
-            {"touchpoints": ["cart.added"], "cancelled_by": ["order.placed"]},
-            ["cancelled_by"],
-            "nothing waits that it could call off: it is for `absence` and `sequence`",
-        ),
-        (
             {"absence": {"after": ["cart.added"], "unless": ["order.placed"]}},
             ["absence"],
             "it needs either `within` or `at`, or it would never be over",
