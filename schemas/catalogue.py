@@ -18,6 +18,8 @@ Effect = Literal[
     "stay.checked-in",
     "stay.checked-out",
     "room.ready",
+    "preference.stated",
+    "preference.learned",
     "issue.opened",
     "issue.closed",
     "device.bound",

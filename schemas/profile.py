@@ -107,6 +107,10 @@ first."""
 MAX_PRESENCES = 4
 """Hotels that a guest has come to lately, the latest: nobody arrives at five in a day."""
 
+MAX_PREFERENCES = 24
+"""Preferences kept: those that were stated, the latest, then those that were learned. What staff can read
+before the guest has reached the desk is less."""
+
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of thirty days."""
 
@@ -189,6 +193,24 @@ class Presence(msgspec.Struct, array_like=True, frozen=True, order=True, gc=Fals
     inside: bool
     arrived: int = -1
     failed: tuple[str, ...] = ()
+
+
+class Preference(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """How a customer likes something. The word that outranks another is the greater one.
+
+    Attributes:
+        stated: whether the customer or a member of staff stated it; else it was learned.
+        time: when, in ms.
+        name: what it is about.
+        value: how the customer likes it; empty where there is no preference any more.
+        by: who said so.
+    """
+
+    stated: bool
+    time: int
+    name: str
+    value: str
+    by: str
 
 
 class Booking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -474,6 +496,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         progress: for each number of steps of a sequence the run that began last, by the play's name and the
             key; at most `MAX_PROGRESS`.
         ended: when a wait was ended last, in ms, by the play's name and the key; at most `MAX_ENDED`.
+        preferences: how the customer likes things, those learned first, of each kind the oldest first; at
+            most `MAX_PREFERENCES`.
         presences: hotels at which the bound device was seen, the latest last; at most `MAX_PRESENCES`.
     """
 
@@ -531,6 +555,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     progress: dict[str, tuple[Run, ...]] = {}
     ended: dict[str, int] = {}
     presences: tuple[Presence, ...] = ()
+    preferences: tuple[Preference, ...] = ()
 
 
 class _Timed(msgspec.Struct, gc=False):

@@ -34,7 +34,18 @@ from schemas.errors import RejectedError
 from schemas.profile import MAX_ALIASES, MAX_HEARD, MAX_LINKS, MAX_PRESENCES, Link, Profile, new_profile
 from schemas.segment import SOURCE as SEGMENT
 from schemas.touchpoint import Identifier, Moved, Touchpoint
-from stream import duplicates, experience, issues, journey, permissions, recency, residence, stays, timers
+from stream import (
+    duplicates,
+    experience,
+    issues,
+    journey,
+    permissions,
+    preferences,
+    recency,
+    residence,
+    stays,
+    timers,
+)
 from stream.arbitration import holding, lifecycle
 from stream.forward import Forward
 from stream.plays import absence, reentry, sequence, suppression
@@ -433,6 +444,7 @@ def merge(profile: Profile, other: Profile) -> None:
     issues.merge(profile, other)
     stays.merge(profile, other)
     permissions.merge(profile, other)
+    preferences.merge(profile, other)
     duplicates.merge(profile, other)
     timers.merge(profile, other)
     reentry.merge(profile, other)

@@ -29,6 +29,7 @@ from schemas.profile import (
     Kind,
     Link,
     Moment,
+    Preference,
     Presence,
     Profile,
     Run,
@@ -128,6 +129,7 @@ FULL = msgspec.structs.replace(
     progress={"hold-promotions:": (Run(MARCH, MARCH + 1), Run(-1, -1))},
     ended={"stay-with-us:b-1": MARCH},
     told={"b-1": Words(MARCH, MARCH, MARCH, MARCH, MARCH, MARCH, "in-house", "101", MARCH, "101")},
+    preferences=(Preference(True, MARCH, "pillow", "feather", "/front-desk"),),
     presences=(Presence(MARCH, "seoul", "phone-1", inside=True, arrived=MARCH, failed=("room",)),),
 )
 """A profile with something in every field."""

@@ -23,6 +23,8 @@ from schemas.profile import (
     MAX_ISSUES,
     MAX_KINDS,
     MAX_MOMENTS,
+    MAX_PREFERENCES,
+    MAX_PRESENCES,
     MAX_REOPENED,
     MAX_SEEN,
     MAX_TIMERS,
@@ -57,7 +59,7 @@ from tests.hotel import (
     run,
 )
 
-LARGEST = 256 * 1024
+LARGEST = 384 * 1024
 """The most bytes that a profile can take, every list full of the longest names that are let in,
 in the longest script: well under the megabyte that a Kafka record may have."""
 
@@ -83,8 +85,13 @@ PLAUSIBLE = st.fixed_dictionaries(
         "rating": st.integers(0, 6),
         "score": st.floats(-1, 11),
         "trigger": st.sampled_from(["t1", "t2"]),
+        "room": st.sampled_from(["707", "708"]),
+        "latitude": st.sampled_from([37.5665, 37.5667, 37.6, 91.0]),
+        "longitude": st.just(126.978),
+        "name": st.sampled_from([f"n{number}" for number in range(30)]),
+        "value": st.sampled_from(["feather", "foam"]),
     },
-    optional={"issue": st.sampled_from([f"i{number}" for number in range(12)]), "room": st.just("707")},
+    optional={"issue": st.sampled_from([f"i{number}" for number in range(12)])},
 )
 """Data that apps may well send: every effect finds what it needs."""
 
@@ -119,6 +126,7 @@ JSON = st.recursive(
 FIELDS = [
     *("booking", "property", "arrival", "departure", "room", "device", "purpose"),
     *("accuracy_m", "issue", "rating", "score", "amount", "channel", "trigger", "zone"),
+    *("latitude", "longitude", "name", "value"),
 ]
 
 
@@ -270,6 +278,8 @@ def bounds_of(profile: Profile) -> dict[str, int]:
         "closed": len(profile.closed),
         "reopened": sum(map(len, profile.reopened.values())),
         "told": len(profile.told),
+        "preferences": len(profile.preferences),
+        "presences": len(profile.presences),
     }
 
 
@@ -287,9 +297,11 @@ BOUNDS = {
     "closed": MAX_CLOSED,
     "reopened": MAX_ISSUES * MAX_REOPENED,
     "told": MAX_BOOKINGS + MAX_EARLY,
+    "preferences": MAX_PREFERENCES,
+    "presences": MAX_PRESENCES,
 }
 
-NOT_FILLED = ("fired", "days", "reopened", "told")
+NOT_FILLED = ("fired", "days", "reopened", "told", "presences")
 """What one touchpoint after another, each about something new, does not fill."""
 
 
@@ -310,6 +322,8 @@ def test_profile_is_bounded_by_the_longest_names() -> None:
             "departure": "2026-03-14",
             "device": name,
             "purpose": name,
+            "name": name,
+            "value": name,
             "issue": name,
             "trigger": name,
         }
