@@ -33,6 +33,10 @@ from schemas.quantities import Name, Share
 from schemas.yaml_source import YamlSource
 from schemas.zone import is_zone
 
+MAX_PLAYS = 10_000
+"""Most plays of a playbook: it takes seconds to read them, and no one can tell any more what they do
+together."""
+
 
 class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A journey map with its plays.
@@ -190,6 +194,8 @@ def _check(playbook: Playbook, source: YamlSource) -> None:
         if entry.rating and entry.rating.worst == entry.rating.best:
             message = f"catalogue.{type_}.rating: worst and best are the same answer"
             raise source.error(message, "catalogue", type_, "rating")
+    if len(playbook.plays) > MAX_PLAYS:
+        raise source.error(f"{len(playbook.plays)} plays are too many: the limit is {MAX_PLAYS}", "plays")
     names: set[str] = set()
     only: dict[type[Play], str] = {}
     for number, play in enumerate(playbook.plays):

@@ -93,6 +93,9 @@ class Engine:
         playbook: the journey map and the plays.
         scorer: what the churn risk is predicted with; the engine never lets it learn.
         model: the scorer's version, which every decision names.
+
+    Attributes:
+        index: the plays, ready to decide, and their conditions.
     """
 
     def __init__(self, playbook: Playbook, scorer: Scorer, model: str) -> None:
@@ -103,12 +106,12 @@ class Engine:
         self._plays = frozenset(play.play for play in playbook.plays)
         self._predict = scorer.predict
         self._settle = Arbiter(playbook).settle
-        index = PlayIndex(playbook)
-        self._rules_for = index.rules_for
-        self._rule_of = index.rule_of
-        self._gates = index.gates
-        self._status_of = index.lifecycle.status_of
-        self._hear = index.lifecycle.hear
+        self.index = PlayIndex(playbook)
+        self._asked = self.index.asked
+        self._rule_of = self.index.rule_of
+        self._gates = self.index.gates
+        self._status_of = self.index.lifecycle.status_of
+        self._hear = self.index.lifecycle.hear
 
     def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
         """Fire the customer's timers that are due by now, then apply one touchpoint.
@@ -189,7 +192,7 @@ class Engine:
         )
         if (status := self._status_of(touchpoint.type)) is not None:
             self._hear(context, status)
-        for rule in self._rules_for(touchpoint.type):
+        for rule in self._asked(context):
             rule.decide(context)
         if context.proposals:
             self._settled(context)

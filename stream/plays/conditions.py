@@ -36,12 +36,14 @@ class Condition:
         read: gives what reads a reference.
 
     Attributes:
+        parts: all that has to hold.
         holds: whether it holds in a context; raises `ConditionError` where that can't be said.
         beforehand: the parts of it that name the touchpoint; None without such a part.
         afterwards: the others, likewise.
     """
 
     def __init__(self, parts: tuple[Part, ...], read: Callable[[Reference], Reader]) -> None:
+        self.parts = parts
         whole = parts[0]
         for part in parts[1:]:
             whole = Step("&&", (whole, part), "truth", part.at)

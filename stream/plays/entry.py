@@ -12,11 +12,11 @@ from datetime import tzinfo
 from functools import partial
 from typing import TYPE_CHECKING
 
-from schemas.conditions.evaluation import ConditionError
+from schemas.conditions.evaluation import ConditionError, Part
 from schemas.families.entry import EntryPlay
 from schemas.families.play import PlayBase
 from schemas.touchpoint import MAX_ID, Touchpoint
-from stream.arbitration import holding, lifecycle
+from stream.arbitration import holding, holdout, lifecycle
 from stream.plays.absence import Wait, timer_of
 from stream.plays.conditions import Condition
 from stream.plays.context import FIRED, LATE, Context
@@ -31,8 +31,8 @@ CONDITION_ERROR = "condition-error"
 CANCELLED = "cancelled"
 NO_KEY = "no-key"
 
-ENTERED = frozenset((FIRED, "quiet-hours", "holdout"))
-"""What became of a proposal whose customer has entered: it was sent, will be, or is left out on purpose."""
+ENTERED = frozenset((FIRED, holdout.REASON))
+"""What became of a proposal whose customer has entered: it went out, or was left out on purpose."""
 
 
 class Gate:
@@ -75,8 +75,11 @@ def holds(play: PlayBase, condition: Condition | None, context: Context) -> bool
 
 
 def note(reentry: Reentry, key: str, play: str, place: int, context: Context) -> None:
-    """Remember that a customer has entered a play, if what came of it from a place on is that."""
-    if any(each.play == play and each.reason in ENTERED for each in context.candidates[place:]):
+    """Remember that a customer has entered a play, if what came of it from a place on is that, or waits."""
+    profile = context.profile
+    if any(each.play == play and each.reason in ENTERED for each in context.candidates[place:]) or any(
+        held.play == play for held in profile.held
+    ):
         reentry.note(context.profile, key, context.now)
 
 
@@ -111,6 +114,10 @@ class Entry:
             own |= {*absence.after, *absence.unless}
         self._own = frozenset(own)
         self.types = tuple(sorted(own.union(rule.types or ())))
+
+    def parts_for(self, type_: str) -> tuple[Part, ...]:
+        """All of which have to hold for anything to come of a type of touchpoint."""
+        return self._condition.parts if self._condition is not None and type_ in self._touchpoints else ()
 
     def decide(self, context: Context) -> None:
         """Take the touchpoint as what it is to this play, and ask the rule where the play is entered."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from schemas.conditions.evaluation import Part
 from schemas.families import Play
 from schemas.families.entry import EntryPlay
 from schemas.families.play import PlayBase
@@ -19,6 +20,7 @@ from stream.arbitration.lifecycle import Lifecycle
 from stream.plays.conditions import Conditions
 from stream.plays.context import Context
 from stream.plays.entry import Entry, Gate
+from stream.plays.guards import Guards
 from stream.plays.recovery_offer import RecoveryOfferRule
 from stream.plays.retention_offer import RetentionOfferRule
 from stream.plays.room_key import RoomKeyRule
@@ -86,6 +88,10 @@ _RULES: dict[type, Callable[[Any, Playbook], Rule]] = {
 }
 
 
+def _parts(rule: Rule, type_: str) -> tuple[Part, ...]:
+    return rule.parts_for(type_) if isinstance(rule, Entry) else ()
+
+
 class PlayIndex:
     """The rules of a playbook by touchpoint type, in the playbook's order.
 
@@ -112,6 +118,10 @@ class PlayIndex:
                 everywhere.append(rule)
         self._everywhere = tuple(everywhere)
         self._by_type = {type_: tuple(rules) for type_, rules in by_type.items()}
+        self._guards = {
+            type_: Guards([(rule, _parts(rule, type_)) for rule in rules], self.conditions.read)
+            for type_, rules in by_type.items()
+        }
         self.lifecycle = Lifecycle(playbook, self._reviews)
         self.holding = Holding({play.play: play for play in playbook.plays}, self._notes)
         self._by_timer |= {self.lifecycle.timer: self.lifecycle, self.holding.timer: self.holding}
@@ -119,6 +129,11 @@ class PlayIndex:
     def rules_for(self, type_: str) -> tuple[Rule, ...]:
         """The rules that look at this type of touchpoint."""
         return self._by_type.get(type_, self._everywhere)
+
+    def asked(self, context: Context) -> Sequence[Rule]:
+        """The rules that look at the context's touchpoint and whose condition may hold."""
+        guards = self._guards.get(context.touchpoint.type)
+        return self._everywhere if guards is None else guards.asked(context)
 
     def rule_of(self, timer: str) -> Timed | None:
         """What timers of this name belong to; None where the playbook has it no more."""
