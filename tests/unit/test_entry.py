@@ -365,7 +365,7 @@ def test_never_more_than_allowed(lived: list[tuple[int, str, str, int]], fires: 
     """However touchpoints and timers interleave: no entry too many, and nothing fires that was called off."""
     engine = engine_of(*PLAYS)
     arrivals = sorted(
-        (minute + delay, number, at(minute, type_, cart=cart))
+        (minute + delay, number, happened(type_, NOON + minute * MINUTE, {"cart": cart}, id_=str(number)))
         for number, (minute, type_, cart, delay) in enumerate(lived)
     )
     moments: list[tuple[int, Touchpoint | None]] = [(minute, each) for minute, _, each in arrivals]

@@ -161,8 +161,8 @@ VALUES: list[tuple[str, tuple[Any, ...], object]] = [
     ("in_segment", ("rich",), True),
     ("in_segment", ("poor",), False),
     ("fired", ("make-it-right",), True),
-    ("fired", ("make-it-right", timedelta(hours=12)), False),
-    ("fired", ("make-it-right", timedelta(hours=13)), True),
+    ("fired", ("make-it-right", timedelta(days=1)), False),
+    ("fired", ("make-it-right", timedelta(hours=25)), True),
     ("hour", (), 12),
     ("hour", ("seoul",), 21),
     ("weekday", (), 6),
@@ -172,7 +172,7 @@ VALUES: list[tuple[str, tuple[Any, ...], object]] = [
 @pytest.mark.parametrize(("name", "arguments", "expected"), VALUES)
 def test_what_a_name_reads(name: str, arguments: tuple[Any, ...], expected: object) -> None:
     """Each name says of one day at the hotel what the vocabulary says that it says; None is an error."""
-    engine = engine_of(probe("make-it-right", touchpoints=["complaint.opened"]), segments=SEGMENTS)
+    engine = engine_of(probe("make-it-right", touchpoints=["consent.granted"]), segments=SEGMENTS)
     profile = life(engine, TOUCHPOINTS)[-1].profile
     plays = frozenset(("make-it-right",))
     context = Context(profile, TOUCHPOINTS[-1], NOON, False, 0.5, None, None, plays, "p", "m", [], [])
