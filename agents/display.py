@@ -11,6 +11,7 @@ from schemas.decision import Candidate, DecisionEvent
 from schemas.erasure import ErasureEvent
 from schemas.mark import Mark
 from schemas.profile import Profile
+from schemas.stage import StageEvent
 from schemas.timestamp import to_datetime, to_millis
 from schemas.trigger import TriggerEvent
 from stream import identity
@@ -39,6 +40,8 @@ NUMBERS = {
 """Headers of a dead letter that hold a big-endian number, and of how many bytes."""
 
 WIDTH = max(map(len, COLOURS))
+
+STAGE_WIDTH = len("advocate → appeal")
 
 
 def trigger_line(event: TriggerEvent, cause: str | None = None, written: int | None = None) -> str:
@@ -88,6 +91,29 @@ def _became(event: DecisionEvent, candidate: Candidate) -> str:
     if failed and reason not in failed:
         return f"{candidate.play} held back: {reason} ({', '.join(failed)})"
     return f"{candidate.play} held back: {', '.join(failed) or reason}"
+
+
+def stage_line(event: StageEvent) -> str:
+    """A change of stage as one line: whose, from where to where, after how long and because of what."""
+    told = event.data
+    lasted = f" after {duration(told.dwell_s)}" if told.from_ else ""
+    way = f"{told.from_ or 'new'} → {told.to or 'gone'}"
+    colour = "red" if told.regression else "green" if told.to == "advocate" else None
+    return f"{_time(event)}  {click.style(f'{way:<{STAGE_WIDTH}}', fg=colour)}  " + printable(
+        f"{event.subject}:{lasted or ' first seen'}; because {told.because}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """A duration in its largest unit, as people say it.
+
+    >>> duration(0.2), duration(59), duration(5_400), duration(172_800)
+    ('0 s', '59 s', '90 min', '2 days')
+    """
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length or (unit == "min" and seconds >= length):
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def dead_letter_line(headers: Sequence[tuple[str, bytes]], value: bytes | None, written: int) -> str:
@@ -145,7 +171,7 @@ def profile_line(customer: str, profile: Profile | None) -> str:
     )
 
 
-def _time(event: TriggerEvent | DecisionEvent | ErasureEvent) -> str:
+def _time(event: TriggerEvent | DecisionEvent | StageEvent | ErasureEvent) -> str:
     return f"{event.time:{FORMAT}}"
 
 

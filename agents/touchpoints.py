@@ -23,6 +23,7 @@ from agents.metrics import Metrics, count_all
 from agents.settings import Clock
 from agents.tables.profiles import Profiles, Undecodable
 from schemas import cloudevents, deadletter, decision, erasure, mark, profile, touchpoint, trigger
+from schemas import stage as stages
 from schemas.deadletter import Origin
 from schemas.erasure import Erasure
 from schemas.errors import RejectedError, StateError
@@ -42,6 +43,9 @@ REKEYED = "cx-rekeyed"
 MAX_HEADER_BYTES = 64 * 1024
 """Largest headers of a record that is published once more, in bytes: as large as a touchpoint may be.
 With the header that says why, larger ones could exceed what the topic takes, and no record gets past them."""
+
+NOT_ON_IT = "none"
+"""Label of the stage of one who is not on the journey: before the first touchpoint, and once gone."""
 
 log = structlog.get_logger("dangol.touchpoints")
 
@@ -69,6 +73,7 @@ class Work:
         erasures: customers erased, each time that one was.
         rekeyed: records published once more under the right key.
         timers: timers fired, by play.
+        transitions: changes of stage, by the stage before and the one after.
         lags: seconds from what happened to the record, of touchpoints applied.
         scores: churn risks scored.
     """
@@ -91,6 +96,7 @@ class Work:
     erasures: int = 0
     rekeyed: int = 0
     timers: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    transitions: Tally[tuple[str, ...]] = field(default_factory=Tally)
     lags: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
@@ -393,8 +399,8 @@ class TouchpointProcessor:
         )
 
     def _published(self, outcome: Outcome, key: bytes, partition: int) -> list[Record]:
-        """What an outcome sends to other customers, its triggers and decisions, or its proof."""
-        if not outcome.decisions and not outcome.forwards and outcome.erasure is None:
+        """What an outcome sends to others, its triggers, decisions and change of stage, or its proof."""
+        if not (outcome.decisions or outcome.forwards or outcome.stage or outcome.erasure):
             return []
         forwards = [self._forwarded(forward.touchpoint) for forward in outcome.forwards]
         if outcome.erasure is not None:
@@ -409,6 +415,9 @@ class TouchpointProcessor:
             Record(self._topics.decisions, partition, key, decision.encode(decided), cloudevents.HEADERS)
             for decided in outcome.decisions
         ]
+        if outcome.stage is not None:
+            value = stages.encode(outcome.stage)
+            records.append(Record(self._topics.stages, partition, key, value, cloudevents.HEADERS))
         return forwards + records
 
     def _forwarded(self, event: Touchpoint) -> Record:
@@ -433,6 +442,9 @@ class TouchpointProcessor:
     def _note(self, outcome: Outcome, event: Touchpoint, record: Any, work: Work) -> None:
         """Count what a touchpoint led to."""
         work.applied += 1
+        if outcome.stage is not None:
+            moved = outcome.stage.data
+            work.transitions[moved.from_ or NOT_ON_IT, moved.to or NOT_ON_IT] += 1
         if outcome.erasure is not None:
             work.erasures += 1
             work.forgotten.add(event.customer)
@@ -467,6 +479,7 @@ class TouchpointProcessor:
         count_all(metrics.consumed, work.consumed)
         count_all(metrics.rejected, work.rejected)
         count_all(metrics.dead_letters, work.rejected)
+        count_all(metrics.transitions, work.transitions)
         self._count_decided(work)
         metrics.applied.inc(work.applied)
         metrics.duplicate.inc(work.duplicates)

@@ -17,6 +17,7 @@ from schemas.decision import DecisionEvent
 from schemas.erasure import ErasureEvent
 from schemas.playbook import Playbook
 from schemas.profile import Profile
+from schemas.stage import StageEvent
 from schemas.touchpoint import TouchpointEvent
 from schemas.trigger import TriggerEvent
 
@@ -26,6 +27,7 @@ CONTRACTS: dict[str, type[msgspec.Struct]] = {
     "touchpoint": TouchpointEvent,
     "trigger": TriggerEvent,
     "decision": DecisionEvent,
+    "stage": StageEvent,
     "erasure": ErasureEvent,
     "profile": Profile,
     "playbook": Playbook,
@@ -53,7 +55,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     """A JSON Schema for each contract, by its name.
 
     >>> list(json_schemas())
-    ['touchpoint', 'trigger', 'decision', 'erasure', 'profile', 'playbook', 'dead-letter']
+    ['touchpoint', 'trigger', 'decision', 'stage', 'erasure', 'profile', 'playbook', 'dead-letter']
     >>> json_schemas()["trigger"]["properties"]["causationid"]["description"]
     'id of the touchpoint that caused it, or of the timer that ran out.'
     """

@@ -476,6 +476,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         turns: when the customer became an advocate, and was let down; twice the time in ms, and one
             more where let down; in order, at most `MAX_TURNS`.
         reached: the stage below `advocate` that was reached, and when; None where `turns` is empty.
+        evidence: when appeal, ask and act were first reached, in ms, 0 for never; empty where none was.
         closed: when an issue was closed last, by its id, in ms; at most `MAX_CLOSED`.
         reopened: when an open issue was opened again, by its id, in ms; the latest `MAX_REOPENED` times.
         told: when each thing was said of a booking, if not all at once, by its id; of bookings that
@@ -539,6 +540,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     days: bytes = b""
     turns: tuple[int, ...] = ()
     reached: tuple[str, int] | None = None
+    evidence: tuple[int, ...] = ()
     closed: dict[str, int] = {}
     reopened: dict[str, tuple[int, ...]] = {}
     told: dict[str, Words] = {}

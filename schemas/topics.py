@@ -73,6 +73,7 @@ class Topics:
         self.touchpoints = f"{prefix}.touchpoints.v1"
         self.dead_letters = f"{prefix}.touchpoints.v1-dlt"
         self.decisions = f"{prefix}.decisions.v1"
+        self.stages = f"{prefix}.journey.stages.v1"
         self.profiles = f"{prefix}.profiles.v1"
         self.erasures = f"{prefix}.erasures.v1"
         self.playbooks = f"{prefix}.playbook.v1"
@@ -112,6 +113,7 @@ class Topics:
             # why it is here.
             TopicSpec(self.dead_letters, retention_ms=30 * DAY_MS, max_message_bytes=2 * 1024 * 1024),
             TopicSpec(self.decisions, retention_ms=7 * DAY_MS),
+            TopicSpec(self.stages, retention_ms=7 * DAY_MS),
             TopicSpec(self.profiles, compacted=True),
             # Three years: for so long, in most places, one may be asked for a proof.
             TopicSpec(self.erasures, by_customer=False, retention_ms=1096 * DAY_MS),

@@ -17,6 +17,7 @@ from schemas.erasure import Erasure
 from schemas.errors import InputError
 from schemas.playbook import Playbook, load
 from schemas.profile import Profile, Timer, new_profile
+from schemas.stage import StageChange
 from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger
@@ -68,6 +69,8 @@ class Outcome(msgspec.Struct, gc=False):
         forwards: touchpoints for other customers, in order.
         erased: whether it is of a time up to which the customer was erased, and nothing was done.
         erasure: the proof, where the touchpoint asked for the customer to be erased.
+        stage: the change of stage that the touchpoint has made known; not to be published where there is a
+            proof, as it names who was erased.
     """
 
     profile: Profile
@@ -78,6 +81,7 @@ class Outcome(msgspec.Struct, gc=False):
     forwards: list[Forward] = []
     erased: bool = False
     erasure: Erasure | None = None
+    stage: StageChange | None = None
 
     @property
     def decision(self) -> Decision | None:
@@ -136,7 +140,10 @@ class Engine:
         if touchpoint.type == ERASE:
             # Not deduplicated by its id: to erase twice does no harm, not to erase does.
             blank, proof, forwards = erasure.erase(profile, touchpoint, now)
-            return Outcome(blank, forwards=forwards, erasure=proof)
+            left = None
+            if profile is not None and profile.stage_since:
+                left = journey.change_of(blank, (profile.stage, profile.stage_since), touchpoint, now)
+            return Outcome(blank, forwards=forwards, erasure=proof, stage=left)
         if said > now:
             # By a clock that is ahead: it must not outrank what the customer says in the meantime.
             touchpoint = msgspec.structs.replace(touchpoint, time=now)
@@ -171,7 +178,11 @@ class Engine:
         weight = experience.weight_of(touchpoint, entry)
         if weight:
             experience.record(profile, touchpoint, weight)
+        stage, since = profile.stage, profile.stage_since
         journey.advance(profile, entry.stage, weight, touchpoint.time)
+        change = None
+        if profile.stage != stage or not since:
+            change = journey.change_of(profile, (stage, since), touchpoint, now)
         profile.risk = self._predict(features_of(profile, now))
 
         late = now - touchpoint.time > LATENESS
@@ -201,9 +212,13 @@ class Engine:
             decisions.append(self._decision(profile, touchpoint, now, context.candidates))
         if before is not None:
             return Outcome(
-                profile, before.triggers + context.triggers, before.decisions + decisions, late=late
+                profile,
+                before.triggers + context.triggers,
+                before.decisions + decisions,
+                late=late,
+                stage=change,
             )
-        return Outcome(profile, context.triggers, decisions, late=late)
+        return Outcome(profile, context.triggers, decisions, late=late, stage=change)
 
     def fire(self, profile: Profile, until: int, clock: int = 0) -> Outcome:
         """Fire a customer's timers that are due, without a touchpoint.
@@ -266,6 +281,7 @@ class Engine:
         profile = new_profile(touchpoint.customer) if profile is None else copy(profile)
         if said > now:
             profile.ahead = max(profile.ahead, said)
+        standing = profile.stage, profile.stage_since
         meeting = identity.Meeting(profile, touchpoint, now)
         meeting.hold()
         if meeting.taken is not None:
@@ -275,7 +291,8 @@ class Engine:
             return Outcome(profile, duplicate=True)
         if meeting.merged:
             profile.risk = self._predict(features_of(profile, now))
-        outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards)
+        change = journey.change_of(profile, standing, touchpoint, now)
+        outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards, stage=change)
         if meeting.reason is not None:
             # The record that two ids were joined or parted names the other one.
             about = msgspec.structs.replace(touchpoint, correlation=meeting.other)

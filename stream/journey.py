@@ -7,14 +7,24 @@ the order of its time, whatever order it arrives in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from sys import intern
+from typing import cast, get_args
 
 from schemas.catalogue import Stage
+from schemas.cloudevents import deterministic_id
 from schemas.profile import MAX_TURNS, Profile
+from schemas.stage import StageChange, StageData
+from schemas.timestamp import SECOND, to_datetime
+from schemas.touchpoint import Touchpoint
 
-ORDER: dict[str, int] = {"aware": 0, "appeal": 1, "ask": 2, "act": 3, "advocate": 4}
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+ORDER: dict[str, int] = {stage: place for place, stage in enumerate(STAGES)}
+
+_PLACES: dict[str, int] = {"appeal": 0, "ask": 1, "act": 2}
+"""Where `Profile.evidence` holds a stage."""
 
 REGRESSION = -0.3
 """Weight of a moment from which an advocate is none: an annoyance, not a trifle."""
@@ -34,6 +44,11 @@ def advance(profile: Profile, evidence: Stage | None, weight: float, time: int) 
         return
     # On every touchpoint, hence without a call.
     stage = evidence or "aware"
+    place = _PLACES.get(stage)
+    if place is not None:
+        first = profile.evidence
+        if not first or not 0 < first[place] <= time:
+            profile.evidence = _earliest(first, ((place, time),))
     below = profile.reached
     further = ORDER[stage] - ORDER[profile.stage if below is None else below[0]]
     if further < 0:
@@ -52,6 +67,88 @@ def merge(profile: Profile, other: Profile) -> None:
     reached, turns = _history(other)
     ours, our_turns = _history(profile)
     _stand(profile, _further(ours, reached), tuple(sorted((*our_turns, *turns))))
+    if other.evidence:
+        profile.evidence = _earliest(profile.evidence, enumerate(other.evidence))
+
+
+def change_of(profile: Profile, before: Standing, touchpoint: Touchpoint, now: int) -> StageChange | None:
+    """The change of the current stage that a touchpoint has made known; None where it is the same.
+
+    A touchpoint that is told late and changes the past alone is no change; one that changes what holds
+    now is one, and `since` says from when.
+
+    Args:
+        profile: the profile with the touchpoint applied.
+        before: stage and since when, before that; a time of 0 is no stage.
+        touchpoint: what happened.
+        now: time of the step, in ms.
+    """
+    was = before[0] if before[1] else None
+    is_ = profile.stage if profile.stage_since else None
+    if was == is_:
+        return None
+    since = profile.stage_since or touchpoint.time
+    data = StageData(
+        cast("Stage | None", was),
+        cast("Stage | None", is_),
+        to_datetime(since),
+        max(since - before[1], 0) / SECOND if was else 0.0,
+        touchpoint.type,
+        was is not None and is_ is not None and ORDER[is_] < ORDER[was],
+    )
+    customer = profile.customer
+    id_ = deterministic_id("stage", customer, touchpoint.source, touchpoint.id)
+    return StageChange(id_, customer, now, touchpoint.id, data, touchpoint.correlation)
+
+
+def dwell(profile: Profile, until: int) -> dict[str, int]:
+    """How long a customer was in each stage up to a time (ms), in ms, as far as is remembered.
+
+    >>> from schemas.profile import new_profile
+    >>> ann = new_profile("ann")
+    >>> for at, stage in ((1_000, "aware"), (5_000, "ask"), (2_000, "appeal"), (9_000, "advocate")):
+    ...     ann.first_seen = 1_000
+    ...     advance(ann, stage, 0.0, at)
+    >>> dwell(ann, 10_000)
+    {'aware': 1000, 'appeal': 3000, 'ask': 4000, 'act': 0, 'advocate': 1000}
+    """
+    lasted = dict.fromkeys(ORDER, 0)
+    if not profile.stage_since:
+        return lasted
+    way = [*_way(profile), ("", until)]
+    for (stage, entered), (_, left) in pairwise(way):
+        lasted[stage] += max(min(left, until) - entered, 0)
+    return lasted
+
+
+def _way(profile: Profile) -> list[Standing]:
+    """The stages that a customer went through, with when each was entered."""
+    reached, turns = _history(profile)
+    flips = _flips(turns)
+    first = list(profile.evidence or (0, 0, 0))
+    if (place := _PLACES.get(reached[0])) is not None:
+        # Stored by a program that kept the furthest stage alone.
+        first[place] = first[place] or reached[1]
+    entered = sorted(
+        (at, stage)
+        for stage, place in _PLACES.items()
+        if (at := first[place]) and not (flips and at >= flips[0][1])
+    )
+    begin = min(profile.first_seen or reached[1], reached[1])
+    way: list[Standing] = [("aware", begin)]
+    for at, stage in entered:
+        if ORDER[stage] > ORDER[way[-1][0]]:
+            way.append((stage, at))
+    return [*way, *flips]
+
+
+def _earliest(first: Sequence[int], others: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """When each stage was first reached, with further times by place; 0 is never."""
+    times = list(first or (0, 0, 0))
+    for place, time in others:
+        if time and not 0 < times[place] <= time:
+            times[place] = time
+    return tuple(times)
 
 
 def _history(profile: Profile) -> tuple[Standing, tuple[int, ...]]:
@@ -76,16 +173,20 @@ def _stand(profile: Profile, reached: Standing, turns: tuple[int, ...]) -> None:
     turns = _bounded(turns)
     profile.turns = turns
     profile.reached = reached if turns else None
-    standing = None
-    advocate = False
-    for turn in turns:
-        time, let_down = divmod(turn, 2)
-        if advocate == bool(let_down):
-            advocate = not advocate
-            standing = ("advocate" if advocate else "act", time)
-    stage, profile.stage_since = standing or reached
+    flips = _flips(turns)
+    stage, profile.stage_since = flips[-1] if flips else reached
     # Only the very string that is the default is left out of the stored form, not one that was read.
     profile.stage = intern(stage)
+
+
+def _flips(turns: Sequence[int]) -> list[Standing]:
+    """What a customer became by the turns, and when."""
+    flips: list[Standing] = []
+    for turn in turns:
+        time, let_down = divmod(turn, 2)
+        if (len(flips) % 2 == 1) == bool(let_down):
+            flips.append(("act" if let_down else "advocate", time))
+    return flips
 
 
 def _bounded(turns: Sequence[int]) -> tuple[int, ...]:

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     "--playbook", type=click.Path(dir_okay=False, path_type=Path), help="Playbook; else the hotel's."
 )
 @click.option("--model", metavar="VERSION", help="Churn model to score with; else the one that ships.")
+@click.option("--stages", is_flag=True, help="Print changes of 5A stage too.")
 @click.option(
     "--profiles",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for the profiles at the end, as JSON lines in order of customer.",
 )
 def command(
-    file: str, as_json: bool, playbook: Path | None, model: str | None, profiles: Path | None
+    file: str, as_json: bool, playbook: Path | None, model: str | None, stages: bool, profiles: Path | None
 ) -> None:
     """Run touchpoints through the engine: what would have been done, for whom, and why not.
 
@@ -55,7 +56,7 @@ def command(
     replay = Replay(load_engine(playbook, model))
     rejects: Counter[str] = Counter()
     out = click.get_binary_stream("stdout")
-    write = partial(_write_json, out) if as_json else _print_lines
+    write = partial(_write_json, out, stages) if as_json else partial(_print_lines, stages)
     # Where the lines themselves run down the terminal, a bar would only get in their way.
     with TouchpointFile(file) as lines, progress(lines, "replaying", shown=not sys.stdout.isatty()) as look:
         for count, line in enumerate(lines, start=1):
@@ -87,20 +88,22 @@ def _take(replay: Replay, line: Line, rejects: Counter[str]) -> list[Outcome]:
     return []
 
 
-def _write_json(out: BinaryIO, outcome: Outcome, _: Touchpoint | None) -> None:
-    from schemas import decision, erasure, trigger
+def _write_json(out: BinaryIO, stages: bool, outcome: Outcome, _: Touchpoint | None) -> None:
+    from schemas import decision, erasure, stage, trigger
 
     out.writelines(trigger.encode(fired) + b"\n" for fired in outcome.triggers)
     out.writelines(decision.encode(decided) + b"\n" for decided in outcome.decisions)
+    if stages and outcome.stage is not None and outcome.erasure is None:
+        out.write(stage.encode(outcome.stage) + b"\n")
     if outcome.erasure is not None:
         out.write(erasure.encode(outcome.erasure) + b"\n")
 
 
-def _print_lines(outcome: Outcome, touchpoint: Touchpoint | None) -> None:
+def _print_lines(stages: bool, outcome: Outcome, touchpoint: Touchpoint | None) -> None:
     import msgspec
 
-    from agents.display import decision_lines, erasure_line, trigger_line
-    from schemas import decision, erasure, trigger
+    from agents.display import decision_lines, erasure_line, stage_line, trigger_line
+    from schemas import decision, erasure, stage, trigger
 
     if outcome.erasure is not None:
         proof = msgspec.json.decode(erasure.encode(outcome.erasure), type=erasure.ErasureEvent)
@@ -113,6 +116,8 @@ def _print_lines(outcome: Outcome, touchpoint: Touchpoint | None) -> None:
         decision_event = msgspec.json.decode(decision.encode(decided), type=decision.DecisionEvent)
         for text in decision_lines(decision_event, held_only=True):
             click.echo(text)
+    if stages and outcome.stage is not None and outcome.erasure is None:
+        click.echo(stage_line(msgspec.json.decode(stage.encode(outcome.stage), type=stage.StageEvent)))
 
 
 def _write_profiles(path: Path, replay: Replay) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agents.connection import Connection
     from schemas.topics import Topics
 
-What = Literal["triggers", "decisions", "erasures", "dead-letters", "profiles"]
+What = Literal["triggers", "decisions", "stages", "erasures", "dead-letters", "profiles"]
 
 
 @click.command
@@ -33,6 +33,7 @@ What = Literal["triggers", "decisions", "erasures", "dead-letters", "profiles"]
 @click.option(
     "--decisions", "what", flag_value="decisions", help="Decisions instead: what was held back, and why."
 )
+@click.option("--stages", "what", flag_value="stages", help="Changes of 5A stage.")
 @click.option("--erasures", "what", flag_value="erasures", help="Proofs that a customer was erased.")
 @click.option(
     "--dead-letters", "what", flag_value="dead-letters", help="Touchpoints that could not be processed."
@@ -53,7 +54,7 @@ def command(
     """Follow triggers until Ctrl-C: when, which family, for whom, what, why and how fast.
 
     The latency in brackets is from the decision to the record. With --json each record is a line: triggers,
-    decisions and erasures as they were published, profiles as JSON, dead letters with their headers.
+    decisions, stages and erasures as they were published, profiles as JSON, dead letters with their headers.
 
     \b
     Example:
@@ -80,6 +81,8 @@ def _names(topics: Topics, what: What, families: tuple[str, ...]) -> list[str]:
             return [topics.trigger(family) for family in families or FAMILIES]
         case "decisions":
             return [topics.decisions]
+        case "stages":
+            return [topics.stages]
         case "erasures":
             return [topics.erasures]
         case "dead-letters":
@@ -134,6 +137,15 @@ def _decision(record: Any) -> list[str]:
     from schemas.decision import DecisionEvent
 
     return decision_lines(msgspec.json.decode(record.value, type=DecisionEvent))
+
+
+def _stage(record: Any) -> list[str]:
+    import msgspec
+
+    from agents.display import stage_line
+    from schemas.stage import StageEvent
+
+    return [stage_line(msgspec.json.decode(record.value, type=StageEvent))]
 
 
 def _erasure(record: Any) -> list[str]:
@@ -202,6 +214,7 @@ def _text(raw: bytes | None) -> str | None:
 _LINES: dict[What, Callable[[Any], list[str]]] = {
     "triggers": _trigger,
     "decisions": _decision,
+    "stages": _stage,
     "erasures": _erasure,
     "dead-letters": _dead_letter,
     "profiles": _profile,
@@ -209,6 +222,7 @@ _LINES: dict[What, Callable[[Any], list[str]]] = {
 _JSON: dict[What, Callable[[Any], list[str]]] = {
     "triggers": _published_json,
     "decisions": _published_json,
+    "stages": _published_json,
     "erasures": _published_json,
     "dead-letters": _dead_letter_json,
     "profiles": _profile_json,

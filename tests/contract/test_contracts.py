@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from agents.cli import main
 from agents.cli.model import DEFAULT_VERSION
 from agents.display import header_values
-from schemas import deadletter, decision, erasure, mark, profile, trigger
+from schemas import deadletter, decision, erasure, mark, profile, stage, trigger
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
 from schemas.families.retention_offer import RetentionOffer
@@ -102,6 +102,7 @@ FULL = msgspec.structs.replace(
     days=bytes(4),
     turns=(2 * MARCH, 2 * MARCH + 3),
     reached=("act", MARCH),
+    evidence=(MARCH - 2, 0, MARCH),
     closed={"i-0": MARCH},
     reopened={"i-1": (MARCH + 1,)},
     zone="Asia/Seoul",
@@ -238,6 +239,19 @@ def test_an_erasure_is_as_described() -> None:
         assert errors("erasure", json.loads(erasure.encode(proof))) == []
 
 
+def test_a_stage_change_is_as_described() -> None:
+    """Of one who is new, of one who came further and of one who fell back: all hold to the schema."""
+    engine = load_engine()
+    known: Profile | None = None
+    for number, type_ in enumerate(("page.viewed", "product.shared", "service.failed")):
+        outcome = engine.step(
+            known, Touchpoint(str(number), "/app", type_, "ann", MARCH + number), MARCH + number
+        )
+        known = outcome.profile
+        assert outcome.stage is not None
+        assert errors("stage", json.loads(stage.encode(outcome.stage))) == []
+
+
 def test_a_mark_is_written_and_read_as_ever() -> None:
     """The bytes by which state knows who was erased, for as long as there is any state."""
     blank = Profile(version=1, customer="mina", erased=MARCH, applied={0: 17})
@@ -275,7 +289,7 @@ def test_a_dead_letter_is_as_described() -> None:
 
 def test_schemas_say_what_fields_mean() -> None:
     """Every field of a published record has a description, taken from the type's docstring."""
-    for name in ("trigger", "decision", "erasure", "profile"):
+    for name in ("trigger", "decision", "stage", "erasure", "profile"):
         fields = json_schemas()[name]["properties"]
         assert [field for field, about in fields.items() if not about.get("description")] == []
 
@@ -313,7 +327,7 @@ def test_profile_v1_is_read_as_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["touchpoint", "trigger", "decision", "erasure", "profile", "playbook", "dead-letter"]
+    "name", ["touchpoint", "trigger", "decision", "stage", "erasure", "profile", "playbook", "dead-letter"]
 )
 def test_each_contract_has_a_file(name: str) -> None:
     """The schemas ship with the program."""

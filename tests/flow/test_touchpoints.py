@@ -162,7 +162,7 @@ def test_a_profile_that_cannot_be_read_is_kept_as_a_dead_letter(bench: Bench) ->
 
     bench.process(Read(7, b"ann", happened("page.viewed", "1")))
 
-    letter, changed = bench.delivery.records
+    letter, _, changed = bench.delivery.records
     told = origin_of(letter.headers)
     assert (letter.topic, letter.key, letter.value) == ("cx.touchpoints.v1-dlt", b"ann", b"\xc1")
     assert told is not None
@@ -183,6 +183,7 @@ def test_a_complaint_comes_to_two_triggers_and_a_decision(bench: Bench) -> None:
         ("cx.trigger.recovery-offer.v1", b"ann"),
         ("cx.trigger.suppression.v1", b"ann"),
         ("cx.decisions.v1", b"ann"),
+        ("cx.journey.stages.v1", b"ann"),
     ]
     assert {record.partition for record in work.records} == {ANN}
     assert dict(work.emitted) == {("recovery-offer",): 1, ("suppression",): 1}
@@ -234,10 +235,24 @@ def test_the_changelog_goes_last_with_one_record_a_customer(bench: Bench) -> Non
         "cx.trigger.recovery-offer.v1",
         "cx.trigger.suppression.v1",
         "cx.decisions.v1",
+        "cx.journey.stages.v1",
+        "cx.journey.stages.v1",
         "cx.profiles.v1",
     ]
     assert bench.delivery.records[-1].value == bench.store.get(ANN, b"ann")
-    assert bench.store.offset(ANN) == 3
+    assert bench.store.offset(ANN) == 5
+
+
+def test_changes_of_stage_are_published_and_counted(bench: Bench) -> None:
+    """Each change is a record and a count; one who is erased leaves the journey without a record."""
+    types = ("page.viewed", "page.viewed", "product.shared", "service.failed", "privacy.erase")
+    run = [Read(n, b"ann", happened(type_, str(n), time=NOON + n)) for n, type_ in enumerate(types)]
+    work = bench.apply(*run)
+
+    told = [msgspec.json.decode(r.value or b"")["data"] for r in work.records if r.topic == TOPICS.stages]
+    ways = [("none", "appeal"), ("appeal", "advocate"), ("advocate", "act")]
+    assert [(one["from"] or "none", one["to"]) for one in told] == ways
+    assert work.transitions == dict.fromkeys([*ways, ("act", "none")], 1)
 
 
 def test_a_replay_is_skipped(bench: Bench) -> None:
