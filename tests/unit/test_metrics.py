@@ -29,6 +29,7 @@ NAMES = [
     "cx_events_rejected",
     "cx_events_rekeyed",
     "cx_events_replayed",
+    "cx_journey_transitions",
     "cx_model_score",
     "cx_partitions_assigned",
     "cx_playbook_info",
