@@ -125,6 +125,8 @@ class Metrics:
         self.violations = Counter(
             "cx_consent_violations",
             "Triggers held back at the last moment for lack of consent: a fault of dangol's.",
+            registry=registry,
+        )
         self.transitions = Counter(
             "cx_journey_transitions",
             "Changes of 5A stage; none is before the first touchpoint, or gone.",

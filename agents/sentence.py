@@ -16,13 +16,14 @@ def sentence(event: TriggerEvent, cause: str | None) -> str:
         event: the trigger.
         cause: type of the touchpoint that it names as its cause, if that is known.
     """
-    said = _said(event)
+    said = said_of(event)
     # Recovery offers name their cause themselves.
     because = f"; because {cause}" if cause and not isinstance(event.data.content, RecoveryOffer) else ""
     return f"{event.subject}: {said}{because}"
 
 
-def _said(event: TriggerEvent) -> str:
+def said_of(event: TriggerEvent) -> str:
+    """What is done, without whom for and why."""
     match event.data.content:
         case RoomKey() as key:
             room = f"room {key.room or 'not yet assigned'}, {key.property.capitalize()}"

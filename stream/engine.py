@@ -43,7 +43,12 @@ from stream.forward import Forward
 from stream.plays.context import Context
 from stream.plays.index import PlayIndex
 
-DEFAULT_PLAYBOOK = Path(__file__).parent / "plays" / "hotel.yaml"
+_PLAYS = Path(__file__).parent / "plays"
+
+SHIPPED: dict[str, Path] = {name: _PLAYS / f"{name}.yaml" for name in ("hotel",)}
+"""The playbooks that ship, by name."""
+
+DEFAULT_PLAYBOOK = SHIPPED["hotel"]
 
 LATENESS = HOUR
 """How old a touchpoint may be, in ms, for something still to be done about it. An app that was
@@ -116,6 +121,10 @@ class Engine:
         self._gates = self.index.gates
         self._status_of = self.index.lifecycle.status_of
         self._hear = self.index.lifecycle.hear
+
+    def looks_at(self, play: str, type_: str) -> bool:
+        """Whether a play looks at touchpoints of a type at all."""
+        return any(rule.play.play == play for rule in self._rules_for(type_))
 
     def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
         """Fire the customer's timers that are due by now, then apply one touchpoint.

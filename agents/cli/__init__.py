@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "Examine a deployment and say what to mend.",
     "publish": "Send touchpoints from a file.",
     "tail": "Follow triggers and decisions as they happen.",
+    "explain": "Tell why something was done for a customer, and why not.",
     "dlq": "List, show and replay dead letters.",
     "replay": "Run a file through the engine, without a broker.",
     "data": "Make or read sample touchpoints.",

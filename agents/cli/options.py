@@ -78,3 +78,32 @@ store = click.option(
     help="Where workers keep profiles.",
 )
 """Decorator: the command gets `store`, the kind of store that profiles are kept in."""
+
+
+class PlaybookFile(click.ParamType):
+    """A playbook's file, or the name of one that ships; becomes its path."""
+
+    name = "playbook"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path."""
+        from schemas.errors import InputError
+        from schemas.nearest import nearest
+        from stream.engine import SHIPPED
+
+        if isinstance(value, Path) or value not in SHIPPED:
+            path = Path(value)
+            if path.is_file():
+                return path
+            known = f"those that ship: {', '.join(SHIPPED)}{nearest(str(value), SHIPPED)}"
+            raise InputError(f"there is no playbook {value}: no such file, and no such name; {known}")
+        return SHIPPED[value]
+
+
+playbook = click.option(
+    "--playbook",
+    type=PlaybookFile(),
+    metavar="FILE|NAME",
+    help="Playbook, a file or one that ships: hotel, retail, subscription, b2b.  [default: hotel]",
+)
+"""Decorator: the command gets `playbook`, a playbook's path; None for the default."""

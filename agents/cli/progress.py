@@ -1,4 +1,4 @@
-"""The bar on stderr that shows how far through a file of touchpoints a command is."""
+"""The bar on stderr that shows how far through a file of touchpoints, or through topics, a command is."""
 
 from __future__ import annotations
 
@@ -45,5 +45,29 @@ def progress(file: TouchpointFile, what: str, *, shown: bool) -> Iterator[Callab
         def look(count: int) -> None:
             if count % EVERY == 0:
                 bar.update(task, completed=file.position, lines=count)
+
+        yield look
+
+
+@contextmanager
+def reading() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each topic that is read, where stderr is a terminal.
+
+    Hands out what to call with a topic, how many records are to be read of it, and how many more were.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _topic, _total, _more: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("reading {task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        tasks = {}
+
+        def look(topic: str, total: int, more: int) -> None:
+            if topic not in tasks:
+                tasks[topic] = shown.add_task(topic, total=total)
+            shown.advance(tasks[topic], more)
 
         yield look

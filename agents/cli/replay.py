@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agents.cli import options
 from schemas.errors import InputError, RejectedError
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 @click.command
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Print triggers and decisions as JSON lines.")
-@click.option(
-    "--playbook", type=click.Path(dir_okay=False, path_type=Path), help="Playbook; else the hotel's."
-)
+@options.playbook
 @click.option("--model", metavar="VERSION", help="Churn model to score with; else the one that ships.")
 @click.option("--stages", is_flag=True, help="Print changes of 5A stage too.")
 @click.option(

@@ -41,7 +41,7 @@ from agents.connection import Connection
 )
 @click.option(
     "--playbook",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.PlaybookFile(),
     help="Decide by this file, whatever is applied; else by what `dangol playbook apply` put in force, or "
     "the hotel's that ships.",
 )

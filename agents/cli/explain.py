@@ -1,0 +1,123 @@
+"""`dangol explain`: why something was done for a customer, and why something was not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agents.cli import options
+from agents.cli.times import Length, Moment
+from schemas.timestamp import DAY
+
+if TYPE_CHECKING:
+    from agents.case import Case, Wanted
+    from agents.connection import Connection
+    from stream.engine import Engine
+
+
+@click.command
+@click.argument("customer")
+@options.silent_connection
+@options.prefix
+@click.option(
+    "--last", type=click.IntRange(1, 1_000), default=5, show_default=True, help="So many decisions."
+)
+@click.option("--at", type=Moment(), metavar="TIME", help="As of this time, as 2026-03-14T09:30:00Z.")
+@click.option(
+    "--since",
+    type=Length(),
+    metavar="DURATION",
+    default="1d",
+    show_default=True,
+    help="How far to look back, as 12h or 7d.",
+)
+@click.option("--play", metavar="NAME", help="What became of this play, and why it did not fire.")
+@click.option("--on", "file", metavar="FILE", help="Explain a file of touchpoints, without a broker.")
+@options.playbook
+@click.option("--model", metavar="VERSION", help="Churn model; else the one that ships.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine to read.")
+def command(
+    customer: str,
+    connection: Connection,
+    prefix: str,
+    last: int,
+    at: int | None,
+    since: int,
+    play: str | None,
+    file: str | None,
+    playbook: Path | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Tell why something was done for CUSTOMER, and why something was not.
+
+    Shows where the customer stands, and the latest decisions: what fired, what was held back, why, and what
+    can be done about it. With --play it tells of that play alone, and if it was not even considered at the
+    customer's latest touchpoint, which part of it did not hold.
+
+    Only the partition that the customer's records stand on is read. With --on FILE touchpoints are run
+    through the engine instead, and no broker is needed.
+
+    \b
+    Example:
+      dangol explain ann
+      dangol explain ann --at 2026-03-14T09:30:00Z --last 1
+      dangol explain ann --play stay-with-us
+      dangol explain ann --on touchpoints.jsonl
+    """
+    import msgspec
+
+    from agents.case import Wanted
+    from agents.explanation import explain
+    from stream.engine import load_engine
+
+    engine = load_engine(playbook, model)
+    wanted = Wanted(customer, last, at, since, play)
+    case = _read(connection, prefix, engine, wanted) if file is None else _run(file, engine, wanted)
+    explained = explain(case, engine, play, at)
+    if as_json:
+        click.echo(msgspec.json.encode(explained))
+        return
+    from agents.cli.explain_page import show
+
+    show(explained, case.now, f"in the last {_length(since)}" if file is None else f"in {file}")
+
+
+def _read(connection: Connection, prefix: str, engine: Engine, wanted: Wanted) -> Case:
+    """The case as the topics tell it, with a bar for each topic that is read."""
+    import logging
+
+    from agents.case import from_topics
+    from agents.cli.progress import reading
+    from schemas.topics import Topics
+
+    if connection.warning is not None:
+        click.echo(f"dangol: warning: {connection.warning}", err=True)
+    # aiokafka logs every failed attempt by itself; the one line of ours is what the user gets.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    with reading() as look:
+        return asyncio.run(from_topics(connection, Topics(prefix), engine, wanted, look))
+
+
+def _run(file: str, engine: Engine, wanted: Wanted) -> Case:
+    """The case that a file makes."""
+    from agents.case import from_file
+    from agents.cli.progress import progress
+    from agents.touchpoint_files import Line, TouchpointFile
+
+    with TouchpointFile(file) as lines, progress(lines, "replaying", shown=True) as look:
+
+        def looked_at() -> Iterator[Line]:
+            for count, line in enumerate(lines, start=1):
+                yield line
+                look(count)
+
+        return from_file(looked_at(), engine, wanted)
+
+
+def _length(millis: int) -> str:
+    return f"{millis // DAY} days" if millis % DAY == 0 and millis > DAY else f"{millis // (DAY // 24)} hours"

@@ -1,0 +1,127 @@
+"""Reasons: what each reason code means, in the words of a CX person, and what can be done about it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Reason(NamedTuple):
+    """What a code means.
+
+    Attributes:
+        said: what was the case, as a sentence about the customer or the play.
+        advice: what to do, or why nothing needs to be done; empty where there is nothing to say.
+    """
+
+    said: str
+    advice: str = ""
+
+
+REASONS: dict[str, Reason] = {
+    "fired": Reason("All that had to hold held, and the trigger went out."),
+    # What arbitration holds back, in the order in which it asks.
+    "consent": Reason(
+        "The customer has not agreed to the purpose that the play is for, or has taken it back.",
+        "Ask for consent where it is worth something to the customer; without it nothing goes out.",
+    ),
+    "suppressed": Reason(
+        "Promotions to this customer are held back, as something is not settled.",
+        "Settle what is open: the play is free again when the last issue is closed.",
+    ),
+    "holdout": Reason(
+        "The customer is in the share to whom nothing is done, so that the effect can be measured.",
+        "Leave it: without those the play's effect is a guess. The share is `holdout` in the playbook.",
+    ),
+    "expired": Reason(
+        "By the time that it could have gone out, the moment was over.",
+        "If the moment lasts longer than that, raise `valid_for` in the playbook.",
+    ),
+    "cap": Reason(
+        "The customer has had as many messages as the playbook allows.",
+        "Attention is scarce: if this play matters more than others, raise its priority, not the cap.",
+    ),
+    "quiet-hours": Reason(
+        "It is the customer's quiet time.",
+        "It goes out afterwards if it still holds then; the hours are in the playbook's calendars.",
+    ),
+    "budget": Reason(
+        "What may be spent on this is spent.",
+        "Raise the limit in the playbook's budgets, or let a person decide.",
+    ),
+    "outranked": Reason(
+        "Another play wanted the same customer at the same moment, and has the higher priority.",
+        "Nothing is wrong. If this one should win, raise its `priority`.",
+    ),
+    # What plays hold back by themselves.
+    "cooldown": Reason(
+        "The play has fired for this customer not long ago, and waits.",
+        "If that is too long, lower `cooldown` in the playbook.",
+    ),
+    "late": Reason(
+        "It was heard of more than an hour after it happened.",
+        "See why the app sends it so late; what comes in time is acted on.",
+    ),
+    "stale": Reason(
+        "It was due while no worker ran, and would have run out before anyone could act on it.",
+        "Look at when workers were down.",
+    ),
+    "no-offer": Reason(
+        "None of the play's offers is for a moment like this and a customer like this.",
+        "End the play's `offers` with one that has no floor.",
+    ),
+    "already-suppressed": Reason(
+        "Promotions were held back already, because of another issue that is open.",
+        "Nothing to do: they stay held back until the last issue is closed.",
+    ),
+    "other-issue-open": Reason(
+        "One issue was closed, but another is open, so promotions stay held back.",
+        "Settle the other one.",
+    ),
+    # Gates of a room key.
+    "booking": Reason(
+        "The guest has no booking that is confirmed or in house, or not the one that the arrival names.",
+        "See that the booking system publishes `booking.confirmed` before the guest arrives.",
+    ),
+    "property": Reason(
+        "The booking is for another hotel than the one that the guest is at.",
+        "Show the guest the way; a key would open nothing here.",
+    ),
+    "day": Reason(
+        "Today is not between the days of arrival and departure, by the hotel's clock.",
+        "If the guest comes early or stays longer, change the booking: the next arrival gets the key.",
+    ),
+    "device": Reason(
+        "The phone that arrived is not the one that is bound to the guest.",
+        "Have the guest log in on that phone, so that `device.bound` is published.",
+    ),
+    "accuracy": Reason(
+        "The location is not known, or not exactly enough, to say that the guest is here.",
+        "See that the app sends `accuracy_m`; the limit is `accuracy_m` in the playbook.",
+    ),
+    "live-key": Reason(
+        "The guest has a key of this booking on the phone already.",
+        "Nothing to do: the key that is there opens the door.",
+    ),
+    # What becomes of two ids that are said to be one customer's.
+    "claimed": Reason("The other id was asked to join this customer's profile."),
+    "linked": Reason("The other id is this customer now: one profile, one history."),
+    "unlinked": Reason("The other id is not this customer any more; what came before stays here."),
+    "refused": Reason(
+        "The other id belongs to another customer already.",
+        "Two people may use one device. If they are one, unlink it from the other first.",
+    ),
+    "erased": Reason(
+        "What the other id brought was from before the customer asked to be forgotten.",
+        "Nothing to do: it stays forgotten.",
+    ),
+}
+"""What each reason code means. Gates, which stand under `failed`, are told as reasons are."""
+
+
+def reason_of(code: str) -> Reason:
+    """What a code means; of one that a newer program has written, only the code.
+
+    >>> reason_of("live-key").said
+    'The guest has a key of this booking on the phone already.'
+    """
+    return REASONS.get(code) or Reason(f"Held back as `{code}`.")
