@@ -52,6 +52,23 @@ REASONS: dict[str, Reason] = {
         "Another play wanted the same customer at the same moment, and has the higher priority.",
         "Nothing is wrong. If this one should win, raise its `priority`.",
     ),
+    # What is asked before a play is entered.
+    "reentry": Reason(
+        "The customer has been through this play as often as its `reentry` allows.",
+        "If it should come again, change `reentry` in the playbook.",
+    ),
+    "condition-error": Reason(
+        "The play's condition can't be answered: something that it asks for is not there.",
+        "Ask whether it is there first, as in `has(event.rating) && event.rating >= 4`.",
+    ),
+    "no-key": Reason(
+        "The touchpoint does not say what it is about, so it can't be told from others of its kind.",
+        "See that the app sends the field that the play names in `by`.",
+    ),
+    "cancelled": Reason(
+        "What the play waited for was called off.",
+        "Nothing to do: this is what `cancelled_by` is for.",
+    ),
     # What plays hold back by themselves.
     "cooldown": Reason(
         "The play has fired for this customer not long ago, and waits.",
@@ -97,6 +114,18 @@ REASONS: dict[str, Reason] = {
     "accuracy": Reason(
         "The location is not known, or not exactly enough, to say that the guest is here.",
         "See that the app sends `accuracy_m`; the limit is `accuracy_m` in the playbook.",
+    ),
+    "age": Reason(
+        "The location is too old to say that the guest is here now.",
+        "See that the app sends locations as they come; the limit is `age` in the playbook.",
+    ),
+    "location": Reason(
+        "What the phone sent as its location is none.",
+        "See that the app sends `latitude` and `longitude` in degrees.",
+    ),
+    "room": Reason(
+        "The room is not ready yet.",
+        "Nothing to do: the key goes out when the room is ready.",
     ),
     "live-key": Reason(
         "The guest has a key of this booking on the phone already.",

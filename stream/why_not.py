@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas.catalogue import TouchpointType
+from schemas.conditions.evaluation import ConditionError, Reference
+from schemas.conditions.evaluation import Part as ConditionPart
+from schemas.conditions.meaning import references_in, text_of
 from schemas.errors import RejectedError
 from schemas.families import Play
 from schemas.families.recovery_offer import RecoveryOfferPlay
@@ -16,8 +20,9 @@ from schemas.families.suppression import SuppressionPlay
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
 from stream import experience
-from stream.engine import Engine, Outcome
-from stream.plays.context import FIRED
+from stream.engine import LATENESS, Engine, Outcome
+from stream.plays.conditions import NEVER, Conditions
+from stream.plays.context import FIRED, Context
 from stream.reasons import reason_of
 
 
@@ -57,6 +62,9 @@ def why_not(
         outcome = engine.step(before, touchpoint, now)
     except (RejectedError, msgspec.ValidationError) as error:
         return [*parts, Part("cause", holds=False, said=f"the touchpoint can't be used: {error}")]
+    parts += _conditions(engine, play, outcome, touchpoint, now)
+    if not all(part.holds for part in parts):
+        return parts
     candidates = outcome.decision.data.candidates if outcome.decision is not None else ()
     mine = [candidate for candidate in candidates if candidate.play == play.play]
     if not mine:
@@ -68,6 +76,49 @@ def why_not(
             codes = candidate.failed or (candidate.reason,)
             parts += [Part("gate", holds=False, said=f"{code}: {reason_of(code).said}") for code in codes]
     return parts
+
+
+def _conditions(
+    engine: Engine, play: Play, outcome: Outcome, touchpoint: Touchpoint, now: int
+) -> Iterator[Part]:
+    """Each part of a play's condition, its segment first, with the values that it goes by."""
+    playbook = engine.playbook
+    conditions = Conditions(playbook)
+    weight = experience.weight_of(touchpoint, playbook.catalogue.get(touchpoint.type, TouchpointType()))
+    names = frozenset(each.play for each in playbook.plays)
+    late = now - touchpoint.time > LATENESS
+    context = Context(
+        *(outcome.profile, touchpoint, now, late, weight, None, None),
+        *(names, engine.playbook_version, engine.model, [], []),
+    )
+    for part in conditions.parts_of(play):
+        segment = part.arguments[0] if isinstance(part, Reference) and part.name == "in_segment" else None
+        text = text_of(part) if segment is None else f"segment `{segment}`: {playbook.segments[segment]}"
+        asked = part if segment is None else conditions.part_of_segment(segment)
+        known = dict.fromkeys(_known(conditions, one, context) for one in references_in(asked))
+        holds = _answer(conditions, part, context)
+        said = f"{text}  ({'; '.join(known)})" if known else text
+        yield Part(
+            "condition" if segment is None else "segment", holds if isinstance(holds, bool) else None, said
+        )
+
+
+def _known(conditions: Conditions, reference: Reference, context: Context) -> str:
+    """What a name or function comes to, in words."""
+    value = _answer(conditions, reference, context)
+    if isinstance(value, ConditionError):
+        return str(value)
+    if value == NEVER:
+        return f"{reference}: never"
+    return f"{reference} is {round(value, 4) if isinstance(value, float) else value}"
+
+
+def _answer(conditions: Conditions, part: ConditionPart, context: Context) -> Any:
+    """What a part comes to, or the error that says why that can't be told."""
+    try:
+        return conditions.answer(part, context)
+    except ConditionError as error:
+        return error
 
 
 def _missing_cause(engine: Engine, play: Play, outcome: Outcome, touchpoint: Touchpoint) -> str:

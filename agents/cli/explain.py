@@ -84,7 +84,8 @@ def command(
         return
     from agents.cli.explain_page import show
 
-    show(explained, case.now, f"in the last {_length(since)}" if file is None else f"in {file}")
+    where = f"in the last {_length(since)}" if file is None else f"in {file}"
+    show(explained, case.now, where if play is None else f"about `{play}` {where}")
 
 
 def _read(connection: Connection, prefix: str, engine: Engine, wanted: Wanted) -> Case:

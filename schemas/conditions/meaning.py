@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
 from schemas.conditions.checking import Scope, check
 from schemas.conditions.constancy import refuse_constant
-from schemas.conditions.evaluation import Known, Part, Reference, Step
+from schemas.conditions.evaluation import Constant, Known, Part, Reference, Step
 from schemas.conditions.syntax import parse
 
 
@@ -48,3 +51,40 @@ def conjuncts(part: Part) -> tuple[Part, ...]:
     if isinstance(part, Step) and part.operator == "&&":
         return tuple(each for half in part.parts for each in conjuncts(half))
     return (part,)
+
+
+def text_of(part: Part) -> str:
+    """A part as it would be written, with no more brackets than it takes."""
+    match part:
+        case Constant(value=value):
+            return _written(value)
+        case Reference():
+            return str(part)
+        case Known(reference=reference):
+            return f"has({reference})"
+        case Step(operator=sign, parts=parts):
+            return _applied(sign, [_within(each) for each in parts])
+
+
+def _applied(sign: str, parts: list[str]) -> str:
+    if sign == "?":
+        test, yes, no = parts
+        return f"{test} ? {yes} : {no}"
+    if sign.isalpha() and sign != "in":
+        return f"{parts[0]}.{sign}({', '.join(parts[1:])})"
+    return f"{sign}{parts[0]}" if len(parts) == 1 else f" {sign} ".join(parts)
+
+
+def _within(part: Part) -> str:
+    text = text_of(part)
+    return f"({text})" if isinstance(part, Step) and len(part.parts) > 1 else text
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f'timestamp("{value.isoformat().replace("+00:00", "Z")}")'
+    if isinstance(value, timedelta):
+        return f'duration("{value.total_seconds():g}s")'
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_written, value))}]"
+    return json.dumps(value, ensure_ascii=False)

@@ -66,26 +66,42 @@ class Conditions:
             id_: ZoneInfo(place.zone) for id_, place in playbook.properties.items()
         }
         self._scope = playbook.scope
-        self._segments: dict[str, Reader] = {}
-        segment_scope = replace(self._scope, is_segment=True)
-        for name, text in playbook.segments.items():
-            self._segments[name] = ready(check(parse(text), segment_scope), self.read)
+        self._texts = playbook.segments
+        self._segments: dict[str, Reader] = {
+            name: ready(self.part_of_segment(name), self.read) for name in playbook.segments
+        }
         self._known: dict[tuple[Any, ...], Condition] = {}
 
     def of(self, play: Play) -> Condition | None:
         """A play's condition with its segment; None where it has neither."""
         if play.when is None and play.segment is None:
             return None
-        entering = entering_of(play, self._scope)
-        key = (play.when, play.segment, entering)
+        key = (play.when, play.segment, entering_of(play, self._scope))
         if key not in self._known:
-            parts: tuple[Part, ...] = ()
-            if play.segment is not None:
-                parts = (Reference("in_segment", (play.segment,), "truth", 0),)
-            if play.when is not None:
-                parts += conjuncts(check(parse(play.when), replace(self._scope, entering=entering)))
-            self._known[key] = Condition(parts, self.read)
+            self._known[key] = Condition(self.parts_of(play), self.read)
         return self._known[key]
+
+    def parts_of(self, play: Play) -> tuple[Part, ...]:
+        """All that has to hold for a play, its segment first."""
+        parts: tuple[Part, ...] = ()
+        if play.segment is not None:
+            parts = (Reference("in_segment", (play.segment,), "truth", 0),)
+        if play.when is not None:
+            scope = replace(self._scope, entering=entering_of(play, self._scope))
+            parts += conjuncts(check(parse(play.when), scope))
+        return parts
+
+    def part_of_segment(self, name: str) -> Part:
+        """What has to hold for a customer to be in a segment."""
+        return check(parse(self._texts[name]), replace(self._scope, is_segment=True))
+
+    def answer(self, part: Part, context: Context) -> Any:
+        """What a part comes to in a context, for someone who asks about it alone.
+
+        Raises:
+            ConditionError: it can't be answered.
+        """
+        return ready(part, self.read)(context)
 
     def segments_of(self, context: Context) -> tuple[str, ...]:
         """The segments that the customer is in; one that can't be said is none."""
