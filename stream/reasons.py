@@ -117,7 +117,7 @@ REASONS: dict[str, Reason] = {
     ),
     "age": Reason(
         "The location is too old to say that the guest is here now.",
-        "See that the app sends locations as they come; the limit is `age` in the playbook.",
+        "See that the app sends locations as they come; the limit is `max_age` in the playbook.",
     ),
     "location": Reason(
         "What the phone sent as its location is none.",
