@@ -52,6 +52,41 @@ REASONS: dict[str, Reason] = {
         "Another play wanted the same customer at the same moment, and has the higher priority.",
         "Nothing is wrong. If this one should win, raise its `priority`.",
     ),
+    "consent-violation": Reason(
+        "The customer has not agreed to it; every step let it through, and it was held back at last.",
+        "This is a fault of dangol's: report it.",
+    ),
+    "crowded": Reason(
+        "It would have to wait, and as much as can wait for one customer waits already.",
+        "See whether so many plays have to wait for the same hour.",
+    ),
+    "replaced": Reason("The same play has proposed something newer about the same thing since."),
+    "play-gone": Reason(
+        "While it waited, the playbook was changed, and has the play no more or in another form.",
+        "Nothing to do: what the playbook says now holds.",
+    ),
+    # What promotions are held back for; it stands beside `suppressed`.
+    "open-issue": Reason("An issue of the customer's is open.", "Settle it."),
+    "declined": Reason(
+        "The customer has declined it, or things of this kind.",
+        "Nothing to do: leave them in peace.",
+    ),
+    "fatigue": Reason(
+        "The customer has left so much unanswered that everything is too much for now.",
+        "Nothing to do: it ends by itself.",
+    ),
+    # Who is left out so that the effect can be measured; it stands beside `holdout`.
+    "everything": Reason("It is the share that the whole playbook leaves out."),
+    "play": Reason("It is the share that this play leaves out."),
+    # What becomes of a trigger after it has gone out.
+    "delivered": Reason("It reached the customer."),
+    "accepted": Reason("The customer took it."),
+    "ignored": Reason("The customer left it unanswered."),
+    "revoked": Reason("It was taken back."),
+    "trigger-unknown": Reason(
+        "A service said what became of a trigger that is not known.",
+        "See that it names the trigger's own `id`, and says so within a few weeks.",
+    ),
     # What is asked before a play is entered.
     "reentry": Reason(
         "The customer has been through this play as often as its `reentry` allows.",

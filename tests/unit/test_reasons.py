@@ -10,26 +10,25 @@ import pytest
 
 from schemas.playbook import load
 from schemas.touchpoint import Touchpoint
-from stream import identity
+from stream.arbitration.lifecycle import OUTCOMES
 from stream.engine import DEFAULT_PLAYBOOK, Engine, load_engine
 from stream.plays.context import PROPOSED
 from stream.reasons import REASONS, reason_of
 
 STREAM = Path(__file__).parents[2] / "stream"
 
-SAYING = ("hold", "say", "refuse")
-"""Methods of a context that take a reason code."""
+SAYING = {"hold": 1, "say": 1, "refuse": 1, "Candidate": 2, "Refusal": 0, "Deferral": 0}
+"""What takes a reason code, and from which argument on there are reasons and parts of them."""
 
 
-def constants() -> dict[str, str]:
-    """Texts that modules of the engine give a name to, by that name."""
+def constants(tree: ast.Module) -> dict[str, str]:
+    """Texts that a module gives a name to, by that name."""
     found = {}
-    for path in STREAM.rglob("*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                for target in node.targets:
-                    if isinstance(target, ast.Name) and isinstance(node.value.value, str):
-                        found[target.id] = node.value.value
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        value = getattr(node, "value", None)
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+            found[target.id] = value.value
     return found
 
 
@@ -38,37 +37,44 @@ def words(node: ast.expr) -> Iterator[ast.expr]:
     if isinstance(node, ast.IfExp):
         yield from words(node.body)
         yield from words(node.orelse)
+    elif isinstance(node, ast.Tuple):
+        for each in node.elts:
+            yield from words(each)
     elif isinstance(node, ast.Constant | ast.Name | ast.Attribute):
         yield node
 
 
 def codes() -> set[str]:
     """The reason codes that the engine's source says, gives back in arbitration, or puts on a link."""
-    names = constants()
-    found = set()
-    for said in (*reasons_said(), *reasons_of_links()):
-        for word in words(said):
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in STREAM.rglob("*.py")}
+    anywhere = {name: text for tree in trees.values() for name, text in constants(tree).items()}
+    found = set(OUTCOMES)
+    for path, tree in trees.items():
+        names = anywhere | constants(tree)
+        said = [*reasons_said(tree, arbitrates=path.parent.name == "arbitration"), *reasons_of_links(tree)]
+        for word in (word for each in said for word in words(each)):
             if isinstance(word, ast.Constant) and isinstance(word.value, str):
                 found.add(word.value)
             elif isinstance(word, ast.Name) and word.id in names:
                 found.add(names[word.id])
+            elif isinstance(word, ast.Attribute) and word.attr in anywhere:
+                found.add(anywhere[word.attr])
     return found - {PROPOSED}
 
 
-def reasons_said() -> Iterator[ast.expr]:
+def reasons_said(tree: ast.Module, *, arbitrates: bool) -> Iterator[ast.expr]:
     """What is handed to a context as a reason, and what a step of arbitration gives back."""
-    for path in STREAM.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                if node.func.attr in SAYING and len(node.args) > 1:
-                    yield node.args[1]
-            elif isinstance(node, ast.Return) and path.parent.name == "arbitration" and node.value:
-                yield node.value
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            yield from node.args[SAYING.get(name, len(node.args)) :]
+        elif isinstance(node, ast.Return) and arbitrates and node.value:
+            yield node.value
 
 
-def reasons_of_links() -> Iterator[ast.expr]:
+def reasons_of_links(tree: ast.Module) -> Iterator[ast.expr]:
     """What is assigned to the reason of a meeting of two ids."""
-    for node in ast.walk(ast.parse(Path(identity.__file__).read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             target = node.targets[0]
             values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
