@@ -124,7 +124,7 @@ class Engine:
 
     def looks_at(self, play: str, type_: str) -> bool:
         """Whether a play looks at touchpoints of a type at all."""
-        return any(rule.play.play == play for rule in self._rules_for(type_))
+        return any(rule.play.play == play for rule in self.index.rules_for(type_))
 
     def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
         """Fire the customer's timers that are due by now, then apply one touchpoint.
