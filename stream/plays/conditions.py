@@ -130,13 +130,8 @@ class Conditions:
         return _FUNCTIONS[name](*arguments)
 
     def _in_segment(self, name: str) -> Reader:
-        segments = self._segments
-
         # Looked up when it is asked: a segment may be made of one that comes after it.
-        def in_segment(context: Context) -> bool:
-            return bool(segments[name](context))
-
-        return in_segment
+        return lambda context: bool(self._segments[name](context))
 
     def _booking(self, field: Callable[[Booking, date], Any], name: str) -> Reader:
         zones = self.zones

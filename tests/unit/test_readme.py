@@ -10,22 +10,31 @@ from dataclasses import fields
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry
 
 from agents.cli import COMMANDS, INTERRUPTED, main
 from agents.connection import Connection
 from agents.metrics import Metrics
 from schemas import errors, touchpoint
+from schemas.conditions.syntax import MAX_LENGTH, MAX_NESTING
+from schemas.conditions.vocabulary import FUNCTIONS, KINDS, METHODS, NOW, VARIABLES
 from schemas.families import FAMILIES
+from schemas.families.entry import EntryPlay
 from schemas.families.retention_offer import RetentionOfferPlay
-from schemas.playbook import load
+from schemas.playbook import MAX_PLAYS, load
 from schemas.profile import (
     MAX_BOOKINGS,
     MAX_CONSENTS,
+    MAX_ENDED,
+    MAX_ENTERED,
     MAX_ISSUES,
+    MAX_KEYS,
     MAX_KINDS,
     MAX_MOMENTS,
+    MAX_PROGRESS,
     MAX_SEEN,
     MAX_TIMERS,
 )
@@ -34,6 +43,7 @@ from schemas.timestamp import DAY, HOUR
 from schemas.topics import Topics
 from stream.duplicates import WINDOW
 from stream.engine import DEFAULT_PLAYBOOK, LATENESS
+from tests.probes import ProbePlay
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -183,6 +193,48 @@ def test_limits() -> None:
     assert f"at most {WINDOW // DAY} days before and is among the customer's latest {MAX_SEEN}" in text
     assert LATENESS == HOUR
     assert "more than an hour older than its record" in text
+
+
+def test_conditions() -> None:
+    """The table of conditions is the vocabulary, word for word, and the limits are those of the code."""
+    text = section("Conditions")
+    told = re.findall(r"(?m)^\| `([^`]+)`( \?)? \| ([^|]+) \| (.+) \|$", text)
+    expected = [
+        (f"{root}.{name}", " ?" if field.optional else "", KINDS[field.kind], field.meaning)
+        for root, fields in VARIABLES.items()
+        for name, field in fields.items()
+    ]
+    expected.append(("now", "", KINDS[NOW.kind], NOW.meaning))
+    for name, function in FUNCTIONS.items():
+        needed = function.parameters[: function.required]
+        given = ", ".join((*needed, *(f"[{more}]" for more in function.parameters[function.required :])))
+        expected.append((f"{name}({given})", "", KINDS[function.kind], function.meaning))
+    for name, meaning in METHODS.items():
+        size = name == "size"
+        signature = f".{name}({'' if size else 'text'})"
+        expected.append((signature, "", KINDS["number" if size else "truth"], meaning))
+
+    assert [row for row in told if row[0] != "event.…"] == expected
+    assert f"at most {MAX_LENGTH:,} characters, and is nested at most {MAX_NESTING} deep" in text
+    assert f"a playbook has at most {MAX_PLAYS:,} plays" in text
+    assert f"the first {MAX_KINDS} types of a customer; moments are the latest {MAX_MOMENTS}" in text
+    assert (
+        f"{MAX_ENTERED} plays entered, {MAX_KEYS} keys, {MAX_PROGRESS} sequences, {MAX_ENDED} ends of waits "
+        f"and {MAX_TIMERS} timers of a customer"
+    ) in text
+
+
+def test_conditions_of_the_examples() -> None:
+    """The examples of conditions and entries are such as a playbook may have."""
+    first, second = (yaml.safe_load(block) for block in blocks("README.md", "yaml") if "plays:" in block)
+    hotel = yaml.safe_load(DEFAULT_PLAYBOOK.read_text(encoding="utf-8"))
+    (right,) = [play for play in hotel["plays"] if play["play"] == "make-it-right"]
+    right |= first["plays"][0]
+    book = load(yaml.safe_dump(hotel | {"segments": first["segments"]}, sort_keys=False), "hotel.yaml")
+
+    for entry in second["plays"]:
+        read = msgspec.convert({"family": "probe", "valid_for": "1h", **entry}, ProbePlay)
+        assert list(EntryPlay.mistakes(read, book)) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
