@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.cli import main
+from stream.engine import load_engine
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,14 +36,9 @@ def replay(*args: str | Path, stdin: bytes | None = None) -> Result:
 def stay(tmp_path: Path) -> Path:
     """A stay with a key at the door, and a complaint of someone else, as CSV."""
     path = tmp_path / "stay.csv"
-    hotel = next(line.split(":")[0].strip() for line in _lines_after("properties:"))
+    hotel = next(iter(load_engine().playbook.properties))
     path.write_text(STAY.replace("seoul-harbour", hotel))
     return path
-
-
-def _lines_after(field: str) -> list[str]:
-    playbook = (ROOT / "stream" / "plays" / "hotel.yaml").read_text()
-    return playbook.partition(f"\n{field}\n")[2].splitlines()
 
 
 def test_a_stay_gives_its_triggers_in_order_of_the_file(stay: Path) -> None:

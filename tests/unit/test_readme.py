@@ -7,7 +7,9 @@ import re
 import shlex
 import tomllib
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import click
 import msgspec
@@ -30,6 +32,8 @@ from schemas.profile import (
     MAX_CONSENTS,
     MAX_ENDED,
     MAX_ENTERED,
+    MAX_HELD,
+    MAX_ISSUED,
     MAX_ISSUES,
     MAX_KEYS,
     MAX_KINDS,
@@ -41,8 +45,12 @@ from schemas.profile import (
 from schemas.rights import Right, rights
 from schemas.timestamp import DAY, HOUR
 from schemas.topics import Topics
+from stream import arbitration
+from stream.arbitration import consent, holding, lifecycle
 from stream.duplicates import WINDOW
 from stream.engine import DEFAULT_PLAYBOOK, LATENESS
+from stream.plays.context import EXPIRED, STALE
+from stream.plays.entry import CANCELLED
 from tests.probes import ProbePlay
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +100,26 @@ def test_families() -> None:
     assert told == [f"{play.valid_for[:-1]} {units[play.valid_for[-1]]}" for play in plays]
     assert [name for name in first_cells(text) if name in FAMILIES] == list(FAMILIES)
     assert f"reaches {retention.enter:.2f}; again only after it was below {retention.leave:.2f}" in text
+
+
+def test_reasons_of_arbitration() -> None:
+    """The tables of reasons and outcomes are exactly those that the steps give."""
+    codes = {STALE, EXPIRED, CANCELLED, holding.CROWDED, holding.REPLACED, holding.GONE, consent.VIOLATION}
+    for found in iter_modules(arbitration.__path__, f"{arbitration.__name__}."):
+        codes |= {reason for reason in [getattr(import_module(found.name), "REASON", None)] if reason}
+
+    # What has run out while it waited, and what nobody has answered, are called the same.
+    assert sorted(first_cells(section("Arbitration"))) == sorted(
+        [*codes, *lifecycle.OUTCOMES, lifecycle.UNKNOWN]
+    )
+
+
+def test_playbook_of_arbitration() -> None:
+    """The sections that the README shows are taken by the playbook that ships."""
+    (shown,) = [block for block in blocks("README.md", "yaml") if block in section("Arbitration")]
+    hotel = yaml.safe_load(DEFAULT_PLAYBOOK.read_text(encoding="utf-8"))
+
+    load(yaml.safe_dump({**hotel, **yaml.safe_load(shown)}), "README.md")
 
 
 def test_dead_letter_codes() -> None:
@@ -188,7 +216,8 @@ def test_limits() -> None:
 
     assert (
         f"at most {MAX_MOMENTS} moments, {MAX_BOOKINGS} bookings, {MAX_ISSUES} open issues, "
-        f"{MAX_TIMERS} timers, {MAX_CONSENTS} words on consent and {MAX_KINDS} types by name"
+        f"{MAX_TIMERS} timers, {MAX_CONSENTS} words on consent, {MAX_HELD} triggers that wait, "
+        f"{MAX_ISSUED} that went out and {MAX_KINDS} types by name"
     ) in text
     assert f"at most {WINDOW // DAY} days before and is among the customer's latest {MAX_SEEN}" in text
     assert LATENESS == HOUR
@@ -226,7 +255,9 @@ def test_conditions() -> None:
 
 def test_conditions_of_the_examples() -> None:
     """The examples of conditions and entries are such as a playbook may have."""
-    first, second = (yaml.safe_load(block) for block in blocks("README.md", "yaml") if "plays:" in block)
+    first, second = (
+        yaml.safe_load(block) for block in blocks("README.md", "yaml") if block in section("Conditions")
+    )
     hotel = yaml.safe_load(DEFAULT_PLAYBOOK.read_text(encoding="utf-8"))
     (right,) = [play for play in hotel["plays"] if play["play"] == "make-it-right"]
     right |= first["plays"][0]
