@@ -28,7 +28,19 @@ KINDS: dict[Kind, str] = {
 Words = Literal["type", "stage", "status", "property"]
 """Which words a text can be, where only some are possible."""
 
-Parameter = Literal["type", "segment", "play", "property", "purpose", "duration", "severity", "time"]
+Parameter = Literal[
+    "type",
+    "segment",
+    "play",
+    "property",
+    "purpose",
+    "channel",
+    "name",
+    "value",
+    "duration",
+    "severity",
+    "time",
+]
 """What a function is given: always written out, never reckoned."""
 
 STAGES = ("aware", "appeal", "ask", "act", "advocate")
@@ -105,6 +117,7 @@ PROFILE: dict[str, Variable] = {
     "touchpoints": Variable("number", "touchpoints so far", 0, whole=True),
     "days": Variable("number", "days since the first touchpoint", 0.0),
     "experience": Variable("number", "good against bad moments, each halved every 30 days; below 0 is bad"),
+    "attention": Variable("number", "messages that went out, each halved every seven days", 0.0),
     "ids": Variable("number", "ids that are this customer, linked ones too", 1, whole=True),
     "has_device": Variable("truth", "whether a device is bound"),
 }
@@ -159,7 +172,18 @@ FUNCTIONS: dict[str, Function] = {
     "bookings": Function(
         (), "number", "bookings that are neither cancelled nor over", 0, 0, MAX_BOOKINGS, whole=True
     ),
-    "agreed": Function(("purpose",), "truth", "whether the customer agrees to a purpose", 1),
+    "agreed": Function(
+        ("purpose", "channel"),
+        "truth",
+        "whether the customer agrees to a purpose, by a channel if one is given",
+        1,
+    ),
+    "prefers": Function(
+        ("name", "value"),
+        "truth",
+        'whether the customer likes something so, as in `prefers("pillow", "soft")`',
+        2,
+    ),
     "in_segment": Function(("segment",), "truth", "whether the customer is in a segment", 1),
     "fired": Function(
         ("play", "duration"), "truth", "whether a play fired for the customer, within a time before now", 1

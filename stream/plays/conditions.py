@@ -20,6 +20,7 @@ from schemas.playbook import Playbook, entering_of
 from schemas.profile import Booking, Profile
 from schemas.timestamp import DAY, to_datetime
 from stream import experience, permissions, stays
+from stream.arbitration import lifecycle
 from stream.plays.context import Context
 
 Reader = Callable[[Context], Any]
@@ -226,6 +227,7 @@ _FIELDS: dict[str, Reader] = {
     "profile.touchpoints": lambda context: context.profile.touchpoints,
     "profile.days": lambda context: _days(context.profile.first_seen, context.now),
     "profile.experience": lambda context: experience.score(context.profile, context.now),
+    "profile.attention": lambda context: lifecycle.attention_of(context.profile, context.now),
     "profile.ids": lambda context: 1 + len(context.profile.aliases),
     "profile.has_device": lambda context: context.profile.device is not None,
 }
@@ -312,6 +314,10 @@ def _weekday(zone: tzinfo) -> Reader:
     return lambda context: to_datetime(context.now).astimezone(zone).isoweekday()
 
 
+def _prefers(profile: Profile, name: str, value: str) -> bool:
+    return any(each.name == name and each.value == value for each in profile.preferences)
+
+
 def _bookings(profile: Profile) -> int:
     return sum(1 for booking in profile.bookings if booking.status not in stays.OVER)
 
@@ -326,6 +332,7 @@ _FUNCTIONS: dict[str, Callable[..., Reader]] = {
     "open_issues": lambda: lambda context: len(context.profile.issues),
     "issue_days": _issue_days,
     "bookings": lambda: lambda context: _bookings(context.profile),
-    "agreed": lambda purpose: lambda context: permissions.agreed(context.profile, purpose),
+    "agreed": lambda *about: lambda context: permissions.agreed(context.profile, *about),
+    "prefers": lambda name, value: lambda context: _prefers(context.profile, name, value),
     "fired": _fired,
 }

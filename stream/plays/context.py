@@ -109,6 +109,7 @@ class Context(msgspec.Struct, gc=False):
         proposals: what plays would make of it, to be decided on by the arbiter.
         entered: what is to be noted about plays that were entered, once the arbiter has decided.
         gates: what plays that find their own cause ask besides, by the play's name.
+        about: what the play was entered for, such as a booking or a cart; None where it does not go by that.
     """
 
     profile: Profile
@@ -127,6 +128,7 @@ class Context(msgspec.Struct, gc=False):
     proposals: list[Proposal] = []
     entered: list[Callable[[Context], None]] = []
     gates: Mapping[str, Gate] = {}
+    about: str | None = None
 
     def admits(self, play: PlayBase) -> bool:
         """Whether the condition, segment and re-entry policy of a play that finds its own cause let it go on.
@@ -181,6 +183,7 @@ class Context(msgspec.Struct, gc=False):
                 return
             gate.enter(self, len(self.candidates))
         place = self._place_of(play)
+        correlation = correlation or self.about
         self.proposals.append(Proposal(play, content, valid_for, correlation, place, on_fired, protects))
 
     def repeat(

@@ -162,7 +162,9 @@ class Entry:
             context.say(self.play, REENTRY)
         else:
             place = len(context.candidates)
+            context.about = key or None
             self._rule.decide(context)
+            context.about = None
             if not self._reentry.always:
                 context.entered.append(partial(note, self._reentry, key, self.play.play, place))
 

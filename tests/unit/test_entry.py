@@ -225,6 +225,17 @@ def test_cancelled() -> None:
     assert said(life(engine, [BOOKED, other], NOON + DAY)) == [(NOON + HOUR, "fired")]
 
 
+def test_what_a_trigger_is_about() -> None:
+    """A trigger belongs to the cart that its play was entered for, and to nothing where it goes by none."""
+    engine = engine_of(
+        probe(touchpoints=["cart.added"], by="cart"), probe("other", touchpoints=["cart.added"])
+    )
+
+    (outcome,) = life(engine, [at(0, "cart.added", cart="a")])
+
+    assert [(t.data.play, t.correlation) for t in outcome.triggers] == [("probe", "a"), ("other", None)]
+
+
 STEPS = {"steps": ["product.viewed", "cart.added", "checkout.started"], "within": "60m"}
 
 

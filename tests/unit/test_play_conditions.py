@@ -108,6 +108,7 @@ TOUCHPOINTS = (
     happened("page.viewed", NOON - 3 * HOUR),
     happened("page.viewed", NOON - 2 * HOUR),
     happened("complaint.opened", NOON - 12 * HOUR, id_="c1"),
+    happened("preference.stated", NOON - HOUR, {"name": "pillow", "value": "soft"}),
     happened("service.delivered", NOON - 30 * MINUTE),
     msgspec.structs.replace(ARRIVED, channel="app"),
 )
@@ -131,9 +132,10 @@ VALUES: list[tuple[str, tuple[Any, ...], object]] = [
     ("profile.last_amount", (), 400.0),
     ("profile.active_days", (), 1),
     ("profile.gap_days", (), 0.0),
-    ("profile.touchpoints", (), 9),
+    ("profile.touchpoints", (), 10),
     ("profile.days", (), 40.0),
     ("profile.experience", (), pytest.approx(-0.6 * 2 ** (-40 / 30) - 0.8 * 2 ** (-1 / 60) + 0.4, abs=1e-3)),
+    ("profile.attention", (), pytest.approx(2 ** (-1 / 7), abs=1e-6)),
     ("profile.ids", (), 1),
     ("profile.has_device", (), True),
     ("booking.id", (), "b1"),
@@ -158,6 +160,9 @@ VALUES: list[tuple[str, tuple[Any, ...], object]] = [
     ("bookings", (), 1),
     ("agreed", ("location",), True),
     ("agreed", ("news",), False),
+    ("agreed", ("location", "app"), True),
+    ("prefers", ("pillow", "soft"), True),
+    ("prefers", ("pillow", "hard"), False),
     ("in_segment", ("rich",), True),
     ("in_segment", ("poor",), False),
     ("fired", ("make-it-right",), True),
@@ -172,7 +177,9 @@ VALUES: list[tuple[str, tuple[Any, ...], object]] = [
 @pytest.mark.parametrize(("name", "arguments", "expected"), VALUES)
 def test_what_a_name_reads(name: str, arguments: tuple[Any, ...], expected: object) -> None:
     """Each name says of one day at the hotel what the vocabulary says that it says; None is an error."""
-    engine = engine_of(probe("make-it-right", touchpoints=["consent.granted"]), segments=SEGMENTS)
+    engine = engine_of(
+        probe("make-it-right", touchpoints=["consent.granted"], channel="push"), segments=SEGMENTS
+    )
     profile = life(engine, TOUCHPOINTS)[-1].profile
     plays = frozenset(("make-it-right",))
     context = Context(profile, TOUCHPOINTS[-1], NOON, False, 0.5, None, None, plays, "p", "m", [], [])
