@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from agents.sentence import sentence
+from schemas.cloudevents import CloudEvent
 from schemas.decision import Candidate, DecisionEvent
 from schemas.erasure import ErasureEvent
 from schemas.mark import Mark
 from schemas.profile import Profile
+from schemas.service_context import ServiceRecordEvent
 from schemas.stage import StageEvent
 from schemas.timestamp import to_datetime, to_millis
 from schemas.trigger import TriggerEvent
@@ -23,6 +26,7 @@ COLOURS = {
     "recovery-offer": "yellow",
     "suppression": "magenta",
     "retention-offer": "cyan",
+    "service-context": "blue",
 }
 """Colour of each family; one that is new is white until it gets its own."""
 
@@ -146,6 +150,11 @@ def header_value(name: str, value: bytes) -> str | int:
     return value.decode("utf-8", "backslashreplace")
 
 
+def service_line(event: ServiceRecordEvent) -> str:
+    """A service record as one line: as of when, of whom, and what the desk sees first."""
+    return printable(f"{_time(event)}  {sentence(event, None)}, {event.data.stage}")
+
+
 def erasure_line(event: ErasureEvent) -> str:
     """A proof of erasure as one line: when, of whom, up to when, and what was removed."""
     removed = ", ".join(f"{count} {name}" for name, count in event.data.removed.items())
@@ -171,7 +180,7 @@ def profile_line(customer: str, profile: Profile | None) -> str:
     )
 
 
-def _time(event: TriggerEvent | DecisionEvent | StageEvent | ErasureEvent) -> str:
+def _time(event: CloudEvent[Any]) -> str:
     return f"{event.time:{FORMAT}}"
 
 

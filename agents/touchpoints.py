@@ -22,7 +22,17 @@ from agents.delivery import Delivery
 from agents.metrics import Metrics, count_all
 from agents.settings import Clock
 from agents.tables.profiles import Profiles, Undecodable
-from schemas import cloudevents, deadletter, decision, erasure, mark, profile, touchpoint, trigger
+from schemas import (
+    cloudevents,
+    deadletter,
+    decision,
+    erasure,
+    mark,
+    profile,
+    service_context,
+    touchpoint,
+    trigger,
+)
 from schemas import stage as stages
 from schemas.deadletter import Origin
 from schemas.erasure import Erasure
@@ -399,8 +409,9 @@ class TouchpointProcessor:
         )
 
     def _published(self, outcome: Outcome, key: bytes, partition: int) -> list[Record]:
-        """What an outcome sends to others, its triggers, decisions and change of stage, or its proof."""
-        if not (outcome.decisions or outcome.forwards or outcome.stage or outcome.erasure):
+        """What an outcome sends to others, its triggers, decisions and records, or its proof."""
+        service = outcome.service
+        if not (outcome.decisions or outcome.forwards or outcome.stage or outcome.erasure or service):
             return []
         forwards = [self._forwarded(forward.touchpoint) for forward in outcome.forwards]
         if outcome.erasure is not None:
@@ -418,6 +429,10 @@ class TouchpointProcessor:
         if outcome.stage is not None:
             value = stages.encode(outcome.stage)
             records.append(Record(self._topics.stages, partition, key, value, cloudevents.HEADERS))
+        if service is not None:
+            record = service_context.encode(service)
+            headers = [] if record is None else cloudevents.HEADERS
+            records.append(Record(self._topics.service_contexts, partition, key, record, headers))
         return forwards + records
 
     def _forwarded(self, event: Touchpoint) -> Record:

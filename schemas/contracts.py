@@ -17,6 +17,7 @@ from schemas.decision import DecisionEvent
 from schemas.erasure import ErasureEvent
 from schemas.playbook import Playbook
 from schemas.profile import Profile
+from schemas.service_context import ServiceRecordEvent
 from schemas.stage import StageEvent
 from schemas.touchpoint import TouchpointEvent
 from schemas.trigger import TriggerEvent
@@ -28,6 +29,7 @@ CONTRACTS: dict[str, type[msgspec.Struct]] = {
     "trigger": TriggerEvent,
     "decision": DecisionEvent,
     "stage": StageEvent,
+    "service-context": ServiceRecordEvent,
     "erasure": ErasureEvent,
     "profile": Profile,
     "playbook": Playbook,
@@ -54,8 +56,8 @@ _ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n     .+)*)", re.MULTILINE)
 def json_schemas() -> dict[str, dict[str, Any]]:
     """A JSON Schema for each contract, by its name.
 
-    >>> list(json_schemas())
-    ['touchpoint', 'trigger', 'decision', 'stage', 'erasure', 'profile', 'playbook', 'dead-letter']
+    >>> list(json_schemas())[:5]
+    ['touchpoint', 'trigger', 'decision', 'stage', 'service-context']
     >>> json_schemas()["trigger"]["properties"]["causationid"]["description"]
     'id of the touchpoint that caused it, or of the timer that ran out.'
     """

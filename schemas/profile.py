@@ -367,6 +367,7 @@ class Issued(msgspec.Struct, array_like=True, frozen=True, gc=False):
         said: when that was said, in ms.
         delivered: whether it is known to have reached the customer.
         correlation: what it belongs to.
+        offer: the offer's name, where it makes one.
     """
 
     id: str
@@ -381,6 +382,7 @@ class Issued(msgspec.Struct, array_like=True, frozen=True, gc=False):
     said: int = 0
     delivered: bool = False
     correlation: str | None = None
+    offer: str | None = None
 
 
 class Suppressed(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):

@@ -26,7 +26,7 @@ class TopicSpec:
         name: the topic's name.
         compacted: whether only the last record of a key is kept (`cleanup.policy=compact`).
         by_customer: whether the key is a customer's id, so that an erasure owes a compacted one a tombstone.
-        retention_ms: how long records are kept, in milliseconds; None where compacted.
+        retention_ms: how long records are kept, in milliseconds; None where they are kept until replaced.
         max_message_bytes: largest record, where it isn't the broker's default of 1 MiB.
     """
 
@@ -44,8 +44,9 @@ class TopicSpec:
             # compact early (0.1 dirty) and roll segments daily, or nothing is ever compacted.
             # A topic that changes little would else keep what was erased until it has changed enough; a
             # tombstone holds the id of who was erased, and stays for as long as stores may be behind.
-            return {
-                "cleanup.policy": "compact",
+            kept = {} if self.retention_ms is None else {"retention.ms": str(self.retention_ms)}
+            return kept | {
+                "cleanup.policy": "compact" if self.retention_ms is None else "compact,delete",
                 "min.cleanable.dirty.ratio": "0.1",
                 "segment.ms": str(DAY_MS),
                 "max.compaction.lag.ms": str(DAY_MS),
@@ -76,6 +77,7 @@ class Topics:
         self.stages = f"{prefix}.journey.stages.v1"
         self.profiles = f"{prefix}.profiles.v1"
         self.erasures = f"{prefix}.erasures.v1"
+        self.service_contexts = f"{prefix}.service-context.v1"
         self.playbooks = f"{prefix}.playbook.v1"
         self._triggers = {family: f"{prefix}.trigger.{family}.v1" for family in FAMILIES}
 
@@ -115,6 +117,8 @@ class Topics:
             TopicSpec(self.decisions, retention_ms=7 * DAY_MS),
             TopicSpec(self.stages, retention_ms=7 * DAY_MS),
             TopicSpec(self.profiles, compacted=True),
+            # Thirty days: a desk that looks up an older one knows less than one that asks.
+            TopicSpec(self.service_contexts, compacted=True, retention_ms=30 * DAY_MS),
             # Three years: for so long, in most places, one may be asked for a proof.
             TopicSpec(self.erasures, by_customer=False, retention_ms=1096 * DAY_MS),
             TopicSpec(self.playbooks, compacted=True, by_customer=False),

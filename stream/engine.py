@@ -17,6 +17,7 @@ from schemas.erasure import Erasure
 from schemas.errors import InputError
 from schemas.playbook import Playbook, load
 from schemas.profile import Profile, Timer, new_profile
+from schemas.service_context import ServiceRecord
 from schemas.stage import StageChange
 from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
@@ -39,6 +40,7 @@ from stream.arbitration.arbiter import Arbiter
 from stream.churn import models
 from stream.churn.features import features_of
 from stream.churn.scorer import Scorer
+from stream.desk import Desk
 from stream.forward import Forward
 from stream.plays.context import Context
 from stream.plays.index import PlayIndex
@@ -76,6 +78,7 @@ class Outcome(msgspec.Struct, gc=False):
         erasure: the proof, where the touchpoint asked for the customer to be erased.
         stage: the change of stage that the touchpoint has made known; not to be published where there is a
             proof, as it names who was erased.
+        service: the customer's service record, where it is to be renewed.
     """
 
     profile: Profile
@@ -87,6 +90,7 @@ class Outcome(msgspec.Struct, gc=False):
     erased: bool = False
     erasure: Erasure | None = None
     stage: StageChange | None = None
+    service: ServiceRecord | None = None
 
     @property
     def decision(self) -> Decision | None:
@@ -114,6 +118,7 @@ class Engine:
         self._catalogue = {**playbook.catalogue, **dict.fromkeys(identity.TYPES, _IDENTITY)}
         self._plays = frozenset(play.play for play in playbook.plays)
         self._predict = scorer.predict
+        self._desk = Desk(playbook, model)
         self._settle = Arbiter(playbook).settle
         self.index = PlayIndex(playbook)
         self._asked = self.index.asked
@@ -172,7 +177,12 @@ class Engine:
         if said > now:
             profile.ahead = max(profile.ahead, said)
         duplicates.remember(profile, digest, now)
-        return self._applied(profile, touchpoint, entry, now)
+        if not self._desk.is_open:
+            return self._applied(profile, touchpoint, entry, now)
+        seen = self._desk.look(profile)
+        outcome = self._applied(profile, touchpoint, entry, now)
+        outcome.service = self._desk.renew(seen, profile, touchpoint, now)
+        return outcome
 
     def _applied(self, profile: Profile, touchpoint: Touchpoint, entry: TouchpointType, now: int) -> Outcome:
         """What comes of a touchpoint that has not been here before, on a profile that may be changed."""
@@ -242,6 +252,11 @@ class Engine:
         """
         outcome = Outcome(copy(profile))
         self._fire_due(outcome, until, clock)
+        if self._desk.is_open and outcome.decisions:
+            decided = outcome.decisions[-1]
+            fired = Touchpoint(decided.touchpoint, SOURCE, TIMER_DUE, profile.customer, decided.time)
+            seen = self._desk.look(profile)
+            outcome.service = self._desk.renew(seen, outcome.profile, fired, decided.time)
         return outcome
 
     def _fire_due(self, outcome: Outcome, until: int, clock: int) -> None:
@@ -291,6 +306,7 @@ class Engine:
         if said > now:
             profile.ahead = max(profile.ahead, said)
         standing = profile.stage, profile.stage_since
+        seen = self._desk.look(profile)
         meeting = identity.Meeting(profile, touchpoint, now)
         meeting.hold()
         if meeting.taken is not None:
@@ -302,6 +318,8 @@ class Engine:
             profile.risk = self._predict(features_of(profile, now))
         change = journey.change_of(profile, standing, touchpoint, now)
         outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards, stage=change)
+        if self._desk.is_open:
+            outcome.service = self._desk.renew(seen, profile, touchpoint, now, anyway=meeting.merged)
         if meeting.reason is not None:
             # The record that two ids were joined or parted names the other one.
             about = msgspec.structs.replace(touchpoint, correlation=meeting.other)

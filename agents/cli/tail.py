@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agents.connection import Connection
     from schemas.topics import Topics
 
-What = Literal["triggers", "decisions", "stages", "erasures", "dead-letters", "profiles"]
+What = Literal["triggers", "decisions", "stages", "service-contexts", "erasures", "dead-letters", "profiles"]
 
 
 @click.command
@@ -34,6 +34,12 @@ What = Literal["triggers", "decisions", "stages", "erasures", "dead-letters", "p
     "--decisions", "what", flag_value="decisions", help="Decisions instead: what was held back, and why."
 )
 @click.option("--stages", "what", flag_value="stages", help="Changes of 5A stage.")
+@click.option(
+    "--service-contexts",
+    "what",
+    flag_value="service-contexts",
+    help="What the desk can look up.",
+)
 @click.option("--erasures", "what", flag_value="erasures", help="Proofs that a customer was erased.")
 @click.option(
     "--dead-letters", "what", flag_value="dead-letters", help="Touchpoints that could not be processed."
@@ -76,19 +82,18 @@ def command(
 
 
 def _names(topics: Topics, what: What, families: tuple[str, ...]) -> list[str]:
-    match what:
-        case "triggers":
-            return [topics.trigger(family) for family in families or FAMILIES]
-        case "decisions":
-            return [topics.decisions]
-        case "stages":
-            return [topics.stages]
-        case "erasures":
-            return [topics.erasures]
-        case "dead-letters":
-            return [topics.dead_letters]
-        case "profiles":
-            return [topics.profiles]
+    if what == "triggers":
+        return [topics.trigger(family) for family in families or FAMILIES]
+    return [
+        {
+            "decisions": topics.decisions,
+            "stages": topics.stages,
+            "service-contexts": topics.service_contexts,
+            "erasures": topics.erasures,
+            "dead-letters": topics.dead_letters,
+            "profiles": topics.profiles,
+        }[what]
+    ]
 
 
 async def _follow(
@@ -157,6 +162,17 @@ def _erasure(record: Any) -> list[str]:
     return [erasure_line(msgspec.json.decode(record.value, type=ErasureEvent))]
 
 
+def _service(record: Any) -> list[str]:
+    import msgspec
+
+    from agents.display import printable, service_line
+    from schemas.service_context import ServiceRecordEvent
+
+    if record.value is None:
+        return [printable(f"{record.key.decode()}: removed")]
+    return [service_line(msgspec.json.decode(record.value, type=ServiceRecordEvent))]
+
+
 def _dead_letter(record: Any) -> list[str]:
     from agents.display import dead_letter_line
 
@@ -176,6 +192,14 @@ def _profile(record: Any) -> list[str]:
 
 def _published_json(record: Any) -> list[str]:
     return [record.value.decode()]
+
+
+def _service_json(record: Any) -> list[str]:
+    import msgspec
+
+    if record.value is None:
+        return [msgspec.json.encode({"customer": record.key.decode(), "deleted": True}).decode()]
+    return _published_json(record)
 
 
 def _profile_json(record: Any) -> list[str]:
@@ -215,6 +239,7 @@ _LINES: dict[What, Callable[[Any], list[str]]] = {
     "triggers": _trigger,
     "decisions": _decision,
     "stages": _stage,
+    "service-contexts": _service,
     "erasures": _erasure,
     "dead-letters": _dead_letter,
     "profiles": _profile,
@@ -223,6 +248,7 @@ _JSON: dict[What, Callable[[Any], list[str]]] = {
     "triggers": _published_json,
     "decisions": _published_json,
     "stages": _published_json,
+    "service-contexts": _service_json,
     "erasures": _published_json,
     "dead-letters": _dead_letter_json,
     "profiles": _profile_json,

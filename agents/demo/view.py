@@ -46,6 +46,7 @@ COLOURS = {
     "recovery-offer": "yellow",
     "suppression": "magenta",
     "retention-offer": "cyan",
+    "service-context": "blue",
 }
 
 PURPOSES = {
@@ -53,6 +54,7 @@ PURPOSES = {
     "recovery-offer": "an apology right after the bad moment",
     "suppression": "no promotions for someone who is angry",
     "retention-offer": "a reason to stay, before it is too late",
+    "service-context": "whoever answers knows who this is",
 }
 
 

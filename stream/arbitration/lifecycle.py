@@ -86,6 +86,7 @@ def enter(profile: Profile, trigger: Trigger, proposal: Proposal, *, is_critical
         trigger.time,
         trigger.expires,
         correlation=trigger.correlation,
+        offer=getattr(proposal.content, "offer", None),
     )
     _keep(profile, (*profile.issued, issued), trigger.time - memory)
     if channel is not None:

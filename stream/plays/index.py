@@ -12,6 +12,7 @@ from schemas.families.play import PlayBase
 from schemas.families.recovery_offer import RecoveryOfferPlay
 from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
+from schemas.families.service_context import ServiceContextPlay
 from schemas.families.suppression import SuppressionPlay
 from schemas.playbook import Playbook
 from schemas.profile import Profile
@@ -24,6 +25,7 @@ from stream.plays.guards import Guards
 from stream.plays.recovery_offer import RecoveryOfferRule
 from stream.plays.retention_offer import RetentionOfferRule
 from stream.plays.room_key import RoomKeyRule
+from stream.plays.service_context import ServiceContextRule
 from stream.plays.suppression import SuppressionRule
 
 
@@ -85,6 +87,7 @@ _RULES: dict[type, Callable[[Any, Playbook], Rule]] = {
     RecoveryOfferPlay: RecoveryOfferRule,
     SuppressionPlay: SuppressionRule,
     RetentionOfferPlay: RetentionOfferRule,
+    ServiceContextPlay: ServiceContextRule,
 }
 
 

@@ -85,6 +85,7 @@ def test_all_families_fire(day: Day) -> None:
         "recovery-offer": 270,
         "suppression": 85,
         "retention-offer": 166,
+        "service-context": 164,
     }
 
 
@@ -128,7 +129,7 @@ def test_trigger_ids_are_unique(day: Day) -> None:
     """No two triggers share an id, so a subscriber that drops repeated ids loses none."""
     triggers = day.history + day.triggers
 
-    assert len({trigger.id for trigger in triggers}) == len(triggers) == 1193
+    assert len({trigger.id for trigger in triggers}) == len(triggers) == 1357
 
 
 def test_risk_spreads(day: Day) -> None:

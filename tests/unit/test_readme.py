@@ -84,7 +84,10 @@ def test_topics() -> None:
     }
 
     assert told == {
-        spec.name: f"{spec.retention_ms // DAY} days" if spec.retention_ms else "compacted"
+        spec.name: ", ".join(
+            ["compacted"] * spec.compacted
+            + ([] if spec.retention_ms is None else [f"{spec.retention_ms // DAY} days"])
+        )
         for spec in Topics().specs
     }
 
