@@ -7,13 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.touchpoints import TouchpointProcessor
 from schemas import mark
 from schemas.deadletter import headers_again
 from schemas.erasure import digest_of
 from schemas.errors import StateError
 from schemas.profile import Profile
-from schemas.topics import Topics, TopicSpec
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome
 from tests.flow.test_touchpoints import ANN, PARTITIONS, TOPICS, Bench, Read, happened
@@ -70,6 +68,7 @@ def test_the_proof_is_published_before_the_profile_goes() -> None:
 
     assert [(r.topic, r.partition, r.key) for r in bench.delivery.records] == [
         ("cx.erasures.v1", ANN, digest_of("ann").encode()),
+        ("cx.service-context.v1", ANN, b"ann"),
         ("cx.profiles.v1", ANN, b"ann"),
         ("cx.profiles.v1", ANN, mark.key_of("ann")),
     ]
@@ -136,7 +135,7 @@ def test_a_crash_before_the_changelog_publishes_the_same_proof() -> None:
     second = recovered(bench).apply(erase(1)).records
 
     assert first == second
-    assert len(first) == 1
+    assert [record.topic for record in first] == [TOPICS.erasures, TOPICS.service_contexts]
 
 
 def test_who_came_back_may_go_again() -> None:
@@ -152,25 +151,7 @@ def test_who_came_back_may_go_again() -> None:
 
 def test_every_compacted_topic_gets_a_tombstone() -> None:
     """Whatever else is kept under a customer's id goes with the profile."""
-
-    class More(Topics):
-        @property
-        def specs(self) -> list[TopicSpec]:
-            return [
-                *super().specs,
-                TopicSpec("cx.service-context.v1", compacted=True),
-            ]
-
     bench = Bench()
-    bench.processor = TouchpointProcessor(
-        bench.profiles,
-        bench.delivery,
-        More(),
-        "dangol",
-        "record",
-        lambda _: ANN,
-        bench.processor._metrics,
-    )
     bench.process(lived(0, "1"), erase(1))
     tombstones = [(r.topic, r.partition, r.key) for r in bench.delivery.records if r.value is None]
 

@@ -27,12 +27,14 @@ from schemas import mark
 from schemas import profile as codec
 from schemas.deadletter import origin_of
 from schemas.errors import StateError
+from schemas.playbook import load
 from schemas.profile import Profile
+from schemas.service_context import ServiceRecordEvent
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome
 from stream.replay import profile_line
-from tests.hotel import NOON, PROPERTY_TEST, GivenRisk, engine
+from tests.hotel import HOTEL_YAML, NOON, PROPERTY_TEST, GivenRisk, engine
 
 PARTITIONS = 4
 ANN = partition_of(b"ann", PARTITIONS)
@@ -615,3 +617,18 @@ def test_a_fault_costs_one_customers_timer_only() -> None:
     assert list(work.profiles) == [other]
     assert ann is not None
     assert [timer.key for timer in ann.timers] == ["i1"]
+
+
+def test_what_the_desk_can_look_up_stands_under_the_customers_id() -> None:
+    """One record for each step that renews it, beside the decision; and none where nobody asks."""
+    desk = "  - {play: know, family: service-context, touchpoints: [chat.started], valid_for: 4h}\n"
+    bench = Bench(engine(playbook=load(f"{HOTEL_YAML}\n{desk}", "hotel.yaml")))
+    work = bench.apply(
+        Read(0, b"ann", happened("page.viewed", "1")), Read(1, b"ann", happened("chat.started", "2"))
+    )
+    (record,) = [each for each in work.records if each.topic == TOPICS.service_contexts]
+
+    assert (record.partition, record.key) == (ANN, b"ann")
+    assert record.value is not None
+    assert msgspec.json.decode(record.value, type=ServiceRecordEvent).causationid == "2"
+    assert Bench().apply(Read(0, b"ann", happened("chat.started", "2"))).records == []
