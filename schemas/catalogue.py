@@ -56,9 +56,13 @@ class TouchpointType(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         weight: how good (to 1) or bad (to −1) a moment it is; 0 is neither.
         rating: where the weight comes from an answer instead.
         effect: what it does to the profile beyond being counted.
+        saved: of a service, the field of the data that holds the seconds that it took: less is better.
+        spent: of an experience, the field that holds the seconds that were spent with it: more is better.
     """
 
     stage: Stage | None = None
     weight: Weight = 0.0
     rating: Rating | None = None
     effect: Effect | None = None
+    saved: str | None = None
+    spent: str | None = None

@@ -184,16 +184,23 @@ def _hint(message: str) -> str:
     return nearest(unknown[1], known)
 
 
+def _check_catalogue(playbook: Playbook, source: YamlSource) -> None:
+    for type_, entry in playbook.catalogue.items():
+        if entry.rating and entry.rating.worst == entry.rating.best:
+            message = f"catalogue.{type_}.rating: worst and best are the same answer"
+            raise source.error(message, "catalogue", type_, "rating")
+        if entry.saved is not None and entry.spent is not None:
+            message = f"catalogue.{type_}: its time is either well `saved` or well `spent`, not both"
+            raise source.error(message, "catalogue", type_, "spent")
+
+
 def _check(playbook: Playbook, source: YamlSource) -> None:
     zones = [(["properties", id_, "zone"], place.zone) for id_, place in playbook.properties.items()]
     for path, zone in (*zones, (["zone"], playbook.zone)):
         if not is_zone(zone):
             raise source.error(f"{'.'.join(path)}: `{zone}` is no IANA time zone", *path)
     _check_arbitration(playbook, source)
-    for type_, entry in playbook.catalogue.items():
-        if entry.rating and entry.rating.worst == entry.rating.best:
-            message = f"catalogue.{type_}.rating: worst and best are the same answer"
-            raise source.error(message, "catalogue", type_, "rating")
+    _check_catalogue(playbook, source)
     if len(playbook.plays) > MAX_PLAYS:
         raise source.error(f"{len(playbook.plays)} plays are too many: the limit is {MAX_PLAYS}", "plays")
     names: set[str] = set()

@@ -75,7 +75,7 @@ def count_activity(profile: Profile, touchpoint: Touchpoint) -> None:
         return
     gap = day - profile.last_active // DAY
     if gap > 0:
-        days = profile.days or _packed(_days(profile))
+        days = profile.days or _packed(days_of(profile))
         profile.active_days += 1
         delta = gap - profile.gap_mean
         profile.gap_mean += delta / (profile.active_days - 1)
@@ -128,7 +128,7 @@ def _merge_activity(profile: Profile, other: Profile) -> None:
         last = other.last_active, other.last_amount
     else:
         last = profile.last_active, profile.last_amount
-    ours, theirs = _days(profile), _days(other)
+    ours, theirs = days_of(profile), days_of(other)
     days = sorted({*ours, *theirs})
     forgotten = profile.active_days - len(ours) + other.active_days - len(theirs)
     if forgotten:
@@ -147,7 +147,7 @@ def _merge_activity(profile: Profile, other: Profile) -> None:
 
 def _insert(profile: Profile, day: int) -> None:
     """Count an active day before the latest one, unless it is counted."""
-    days = _days(profile)
+    days = days_of(profile)
     all_known = profile.active_days == len(days)
     if day in days or (day < days[0] and not all_known):
         return
@@ -179,7 +179,7 @@ def _gaps(days: Sequence[int]) -> tuple[float, float]:
     return mean, squares
 
 
-def _days(profile: Profile) -> list[int]:
+def days_of(profile: Profile) -> list[int]:
     """The active days that are remembered; of a profile from before they were, the latest."""
     if not profile.days:
         return [profile.last_active // DAY] if profile.active_days else []

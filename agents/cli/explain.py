@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,17 +106,11 @@ def _read(connection: Connection, prefix: str, engine: Engine, wanted: Wanted) -
 def _run(file: str, engine: Engine, wanted: Wanted) -> Case:
     """The case that a file makes."""
     from agents.case import from_file
-    from agents.cli.progress import progress
-    from agents.touchpoint_files import Line, TouchpointFile
+    from agents.cli.progress import counted, progress
+    from agents.touchpoint_files import TouchpointFile
 
     with TouchpointFile(file) as lines, progress(lines, "replaying", shown=True) as look:
-
-        def looked_at() -> Iterator[Line]:
-            for count, line in enumerate(lines, start=1):
-                yield line
-                look(count)
-
-        return from_file(looked_at(), engine, wanted)
+        return from_file(counted(lines, look), engine, wanted)
 
 
 def _length(millis: int) -> str:

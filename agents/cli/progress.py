@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agents.touchpoint_files import TouchpointFile
+    from agents.touchpoint_files import Line, TouchpointFile
 
 EVERY = 1_000
 """Lines between two looks at the bar: often enough to seem alive, too seldom to cost anything."""
@@ -47,6 +47,13 @@ def progress(file: TouchpointFile, what: str, *, shown: bool) -> Iterator[Callab
                 bar.update(task, completed=file.position, lines=count)
 
         yield look
+
+
+def counted(lines: Iterable[Line], look: Callable[[int], None]) -> Iterator[Line]:
+    """Lines as they come, with the bar told of each."""
+    for count, line in enumerate(lines, start=1):
+        yield line
+        look(count)
 
 
 @contextmanager
