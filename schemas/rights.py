@@ -10,7 +10,7 @@ from schemas.topics import Topics
 OPERATIONS = {3: "Read", 4: "Write", 5: "Create", 8: "Describe", 10: "DescribeConfigs"}
 """Operations that dangol needs, by Kafka's number for each; it is also its bit in an answer."""
 
-Role = Literal["worker", "topics create", "publish", "tail", "playbook", "explain", "dlq"]
+Role = Literal["worker", "topics create", "publish", "tail", "playbook", "causes", "explain", "dlq"]
 Kind = Literal["topic", "group", "transactional-id"]
 Pattern = Literal["literal", "prefixed"]
 
@@ -53,6 +53,7 @@ def rights(topics: Topics, group: str) -> dict[Role, list[Right]]:
         "publish": [Right("topic", topics.touchpoints, "literal", ("Write",))],
         "tail": [Right("topic", ours, "prefixed", ("Read",))],
         "playbook": [Right("topic", topics.playbooks, "literal", ("Read", "Write", "DescribeConfigs"))],
+        "causes": [Right("topic", ours, "prefixed", ("Read",))],
         "explain": [Right("topic", ours, "prefixed", ("Read",))],
         "dlq": [
             Right("topic", topics.dead_letters, "literal", ("Read",)),
