@@ -21,13 +21,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from agents import access
+from agents import access, shelf
 from agents import topics as admin
 from agents.connection import Connection
 from agents.group_view import view_of
 from agents.handshake import DENIED, certificate_of, trouble
 from agents.settings import StoreKind
 from agents.topic_view import TopicView, view
+from schemas.edition import CURRENT
 from schemas.errors import AccessError, BrokerError, DangolError, InputError, StateError, TopicError
 from schemas.topics import DAY_MS, Topics
 
@@ -146,7 +147,27 @@ async def _on_the_broker(patient: Patient, client: AIOKafkaAdminClient) -> list[
     checks += list(_durability(there, settings, patient.topics))
     checks += await _broker_settings(client)
     checks += await _progress(patient, client, there)
+    if patient.topics.playbooks in there:
+        checks.append(await _playbook(patient))
     return checks
+
+
+async def _playbook(patient: Patient) -> Check:
+    """Whether what is in force can be used by this program."""
+    topic = patient.topics.playbooks
+    try:
+        found = await shelf.fetch(patient.connection, patient.topics)
+    except DangolError as error:
+        return _untold("playbook", "what is in force", error)
+    if found.current is None:
+        what = "none was applied: workers without --playbook decide by the hotel's"
+        return Check("playbook", "ok", what)
+    try:
+        shelf.playbook_of(found.named(CURRENT.decode(), topic), topic)
+    except InputError as error:
+        what = " ".join(str(error).split())
+        return Check("playbook", "warning", f"{what}; workers go on by the one before: apply another")
+    return Check("playbook", "ok", f"{found.current} is in force")
 
 
 def _settings(connection: Connection) -> Iterator[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +132,20 @@ def playbook_of(published: Edition, topic: str) -> Playbook:
         if published.program in (None, PROGRAM):
             raise
         raise InputError(f"{error}; {published.program} has published it, and this is {PROGRAM}") from None
+
+
+def decides(shelf: Shelf, topic: str) -> Playbook | None:
+    """What workers decide by: the playbook in force, or the latest that can be used; None for what ships.
+
+    Args:
+        shelf: what is on the topic.
+        topic: where it stands.
+    """
+    for published in (shelf.in_force, *reversed(shelf.editions.values())):
+        if shelf.current is not None and published is not None:
+            with suppress(InputError):
+                return playbook_of(published, topic)
+    return None
 
 
 def too_large(size: int) -> str:

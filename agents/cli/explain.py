@@ -68,13 +68,21 @@ def command(
       dangol explain ann --play stay-with-us
       dangol explain ann --on touchpoints.jsonl
     """
+    import logging
+
     import msgspec
 
     from agents.case import Wanted
     from agents.explanation import explain
     from stream.engine import load_engine
 
+    if file is None and connection.warning is not None:
+        click.echo(f"dangol: warning: {connection.warning}", err=True)
+    # aiokafka logs every failed attempt by itself; the one line of ours is what the user gets.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     engine = load_engine(playbook, model)
+    if file is None and playbook is None:
+        engine = _in_force(connection, prefix, engine)
     wanted = Wanted(customer, last, at, since, play)
     case = _read(connection, prefix, engine, wanted) if file is None else _run(file, engine, wanted)
     explained = explain(case, engine, play, at)
@@ -89,18 +97,24 @@ def command(
 
 def _read(connection: Connection, prefix: str, engine: Engine, wanted: Wanted) -> Case:
     """The case as the topics tell it, with a bar for each topic that is read."""
-    import logging
-
     from agents.case import from_topics
     from agents.cli.progress import reading
     from schemas.topics import Topics
 
-    if connection.warning is not None:
-        click.echo(f"dangol: warning: {connection.warning}", err=True)
-    # aiokafka logs every failed attempt by itself; the one line of ours is what the user gets.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with reading() as look:
         return asyncio.run(from_topics(connection, Topics(prefix), engine, wanted, look))
+
+
+def _in_force(connection: Connection, prefix: str, shipped: Engine) -> Engine:
+    """The engine with the playbook that workers decide by."""
+    from agents.shelf import decides, fetch
+    from schemas.topics import Topics
+    from stream.churn import models
+    from stream.engine import Engine
+
+    topics = Topics(prefix)
+    playbook = decides(asyncio.run(fetch(connection, topics)), topics.playbooks)
+    return shipped if playbook is None else Engine(playbook, models.load(shipped.model), shipped.model)
 
 
 def _run(file: str, engine: Engine, wanted: Wanted) -> Case:

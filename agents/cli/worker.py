@@ -42,8 +42,9 @@ from agents.connection import Connection
 @click.option(
     "--playbook",
     type=options.PlaybookFile(),
-    help="Decide by this file, whatever is applied; else by what `dangol playbook apply` put in force, or "
-    "the hotel's that ships.",
+    metavar="FILE|NAME",
+    help="Decide by this file, or one that ships, whatever is applied; else by what `dangol playbook apply` "
+    "put in force, or the hotel's.",
 )
 @click.option("--model", metavar="VERSION", help="Churn model to score with; else the one that ships.")
 @click.option(

@@ -304,6 +304,25 @@ def test_the_latest_are_kept(kafka: str, topics: Topics) -> None:
     assert found.current == named(f"n{KEPT + 1}")[0]
 
 
+def test_doctor_says_whether_what_is_in_force_can_be_used(kafka: str, topics: Topics) -> None:
+    """The version, or the mistake and what workers do about it."""
+    apply(kafka, topics, WINTER)
+    well = examined(kafka, topics)
+    write(kafka, topics.playbooks, (b"bad@1", b"playbook: ["), (b"current", b"bad@1"))
+    ill = examined(kafka, topics)
+
+    assert well == ("ok", f"{WINTER[0]} is in force")
+    assert ill[0] == "warning"
+    assert ill[1].startswith(f"{topics.playbooks} bad@1:1:12: not YAML")
+
+
+def examined(kafka: str, topics: Topics) -> tuple[str, str]:
+    """What `dangol doctor` says of the playbook."""
+    done = CliRunner().invoke(main, ["doctor", "--bootstrap", kafka, "--prefix", topics.prefix, "--json"])
+    (check,) = [each for each in json.loads(done.stdout)["checks"] if each["check"] == "playbook"]
+    return check["verdict"], check["message"]
+
+
 def test_without_its_topic(kafka: str) -> None:
     """Exit code 4, the topic and the command that makes it."""
     missing = run(kafka, Topics(f"t{secrets.token_hex(4)}.cx"), "show")

@@ -328,9 +328,28 @@ def test_a_worker_works(site: Site, tmp_path: Path) -> None:
         "group": "ok",
         "lag": "ok",
         "memory": "ok",
+        "playbook": "ok",
         "rights": "ok",
         "topics": "ok",
     }
+
+
+def test_a_playbook_is_applied_by_whom_it_may(site: Site) -> None:
+    """With the rights of the README and no others; without them, or with a wrong password, in one line."""
+    environment = site.env(sasl_username=STRANGER)
+    denied = refused(environment, "playbook", "apply", "hotel")
+    wrong = refused(site.env(sasl_password_file=None, sasl_password="wrong"), "playbook", "apply", "hotel")
+    site.server.allow(STRANGER, rights(TOPICS, GROUP)["playbook"])
+    try:
+        applied = run(environment, "playbook", "apply", "hotel")
+        shown = run(environment, "playbook", "show")
+    finally:
+        site.server.take_back(STRANGER)
+
+    assert denied.startswith(f"at BROKER, the broker does not let us see topic {TOPICS.playbooks}")
+    assert "with this password" in wrong
+    assert (applied.exit_code, shown.exit_code) == (0, 0)
+    assert applied.stdout.startswith("hotel@")
 
 
 @pytest.mark.parametrize(

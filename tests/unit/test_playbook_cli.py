@@ -50,6 +50,15 @@ def test_a_playbook_in_order(folder: Path) -> None:
     assert done.stdout == f"hotel.yaml: {VERSION}, {PLAYS} plays, {TYPES} touchpoint types\n"
 
 
+def test_those_that_ship_have_names(folder: Path) -> None:
+    """A name stands for its file, wherever one is."""
+    checked = run("check", "hotel")
+    same = run("diff", "hotel", "hotel.yaml", "--on", "day.jsonl")
+
+    assert checked.stdout == f"hotel: {VERSION}, {PLAYS} plays, {TYPES} touchpoint types\n"
+    assert "no decision would have been another" in same.stdout
+
+
 def test_mistakes_of_all_files_are_told(folder: Path) -> None:
     """Each with its place, as editors read it; the exit code is 2, and what is in order is said."""
     done = run("check", "typo.yaml", "hotel.yaml", "none.yaml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.shelf import PROGRAM, Shelf, playbook_of
+from agents.shelf import PROGRAM, Shelf, decides, playbook_of
 from schemas.edition import KEPT, MAX_BYTES, Edition
 from schemas.errors import InputError
 from tests.hotel import HOTEL, HOTEL_YAML, NOON
@@ -80,6 +80,21 @@ def test_one_that_cannot_be_used_says_why(text: bytes, program: str | None, reas
         playbook_of(Edition("hotel@1", text, NOON, program), TOPIC)
 
     assert reason in str(refused.value)
+
+
+def test_what_decides_is_what_workers_decide_by() -> None:
+    """The one in force; where it can't be used the latest that can; none where nothing was applied."""
+    text = HOTEL_YAML.encode()
+    other = HOTEL_YAML.replace("playbook: hotel", "playbook: inn").encode()
+    good, inn = (HOTEL.version.encode(), text), (b"inn@1", other)
+    found = [
+        decides(shelf(good, inn, (b"current", good[0])), TOPIC),
+        decides(shelf(good, inn, (b"bad@1", b"["), (b"current", b"bad@1")), TOPIC),
+        decides(shelf(good, inn), TOPIC),
+        decides(shelf((b"bad@1", b"["), (b"current", b"bad@1")), TOPIC),
+    ]
+
+    assert [each and each.playbook for each in found] == ["hotel", "inn", None, None]
 
 
 def test_a_version_that_is_not_there_is_told_with_the_nearest() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Put one in force, on all workers.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file")
 @options.connection
 @options.prefix
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine to read.")
-def apply(file: Path, connection: Connection, prefix: str, as_json: bool) -> None:
+def apply(file: str, connection: Connection, prefix: str, as_json: bool) -> None:
     """Check a playbook, publish it and put it in force: workers switch between two runs.
 
     What is told as applied the broker has acknowledged. The latest 20 playbooks stay on the topic;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +13,10 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Say what is wrong with them, and where.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine to read.")
 @click.pass_context
-def check(context: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
+def check(context: click.Context, files: tuple[str, ...], as_json: bool) -> None:
     """Check playbooks without a broker: exit code 2 if one of them has a mistake.
 
     A mistake is told as FILE:LINE:COLUMN, with the nearest valid word, which editors and CI know how to
@@ -37,16 +36,16 @@ def check(context: click.Context, files: tuple[Path, ...], as_json: bool) -> Non
 
     told: list[dict[str, Any]] = []
     failed = False
-    for path in files:
+    for file in files:
         try:
-            _, playbook = read(path)
+            _, playbook = read(file)
         except InputError as error:
             failed = True
-            told.append(_mistake(path, error))
+            told.append(_mistake(file, error))
             if not as_json:
                 click.echo(str(error), err=True)
         else:
-            told.append(_fine(path, playbook))
+            told.append(_fine(file, playbook))
             if not as_json:
                 click.echo("{file}: {version}, {plays} plays, {types} touchpoint types".format_map(told[-1]))
     if as_json:
@@ -55,9 +54,9 @@ def check(context: click.Context, files: tuple[Path, ...], as_json: bool) -> Non
         context.exit(InputError.exit_code)
 
 
-def _fine(path: Path, playbook: Playbook) -> dict[str, Any]:
+def _fine(file: str, playbook: Playbook) -> dict[str, Any]:
     return {
-        "file": str(path),
+        "file": file,
         "ok": True,
         "name": playbook.playbook,
         "version": playbook.version,
@@ -66,9 +65,9 @@ def _fine(path: Path, playbook: Playbook) -> dict[str, Any]:
     }
 
 
-def _mistake(path: Path, error: InputError) -> dict[str, Any]:
+def _mistake(file: str, error: InputError) -> dict[str, Any]:
     from schemas.yaml_source import SourceError
 
     at = {"line": error.line, "column": error.column} if isinstance(error, SourceError) else {}
     what = error.mistake if isinstance(error, SourceError) else str(error)
-    return {"file": str(path), "ok": False, **at, "mistake": what}
+    return {"file": file, "ok": False, **at, "mistake": what}

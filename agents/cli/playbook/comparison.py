@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -89,7 +88,7 @@ def diff(
 
 def _playbooks(old: str, new: str, connection: Connection, prefix: str) -> list[Playbook]:
     """The playbooks that are meant; the topic is read once, and only if one of them is there."""
-    from agents.cli.playbook.file import read
+    from agents.cli.playbook.file import is_file, read
     from agents.shelf import fetch, playbook_of
     from schemas.topics import Topics
 
@@ -97,9 +96,8 @@ def _playbooks(old: str, new: str, connection: Connection, prefix: str) -> list[
     shelf: Shelf | None = None
     found = []
     for each in (old, new):
-        path = Path(each)
-        if path.exists() or not (each == CURRENT or "@" in each):
-            found.append(read(path)[1])
+        if is_file(each) or not (each == CURRENT or "@" in each):
+            found.append(read(each)[1])
             continue
         if shelf is None:
             if connection.warning is not None:

@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from schemas.playbook import Playbook
 
 
-def read(path: Path) -> tuple[bytes, Playbook]:
+def is_file(named: str) -> bool:
+    """Whether this is a playbook's file, or the name of one that ships."""
+    from stream.engine import SHIPPED
+
+    return named in SHIPPED or Path(named).exists()
+
+
+def read(named: str | Path) -> tuple[bytes, Playbook]:
     """A file as it is written, and the playbook that it holds.
+
+    Args:
+        named: its path, or the name of one that ships.
 
     Raises:
         InputError: it can't be read, is too large, or has a mistake (`SourceError`).
@@ -20,7 +30,9 @@ def read(path: Path) -> tuple[bytes, Playbook]:
     from agents.shelf import too_large
     from schemas.edition import MAX_BYTES
     from schemas.playbook import load
+    from stream.engine import SHIPPED
 
+    path = SHIPPED[named] if isinstance(named, str) and named in SHIPPED else Path(named)
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
