@@ -20,6 +20,7 @@ from schemas.trigger import TriggerEvent
 from stream import identity
 from stream.arbitration.lifecycle import OUTCOMES, UNKNOWN
 from stream.plays.context import FIRED
+from stream.recoveries import CAME_BACK
 
 COLOURS = {
     "room-key": "green",
@@ -27,6 +28,10 @@ COLOURS = {
     "suppression": "magenta",
     "retention-offer": "cyan",
     "service-context": "blue",
+    "wow": "bright_yellow",
+    "participation": "bright_magenta",
+    "continue": "bright_cyan",
+    "recommendation": "bright_blue",
 }
 """Colour of each family; one that is new is white until it gets its own."""
 
@@ -88,8 +93,9 @@ def _became(event: DecisionEvent, candidate: Candidate) -> str:
     if candidate.family == identity.FAMILY:
         return f"{candidate.reason} {event.correlationid}"
     reason, failed = candidate.reason, candidate.failed
-    if reason == FIRED or (candidate.trigger is not None and reason in OUTCOMES):
-        return f"{candidate.play} {reason}"
+    if reason == FIRED or (candidate.trigger is not None and reason in (*OUTCOMES, CAME_BACK)):
+        after = f", after {candidate.cause}" if candidate.cause else ""
+        return f"{candidate.play} {reason}{after}"
     if reason == UNKNOWN:
         return f"{', '.join(failed)} was told of a trigger that is not known"
     if failed and reason not in failed:

@@ -46,6 +46,7 @@ from stream.arbitration.lifecycle import NOBODY, OUTCOMES, UNKNOWN
 from stream.engine import TIMER_DUE, Engine, Outcome
 from stream.erasure import is_blank
 from stream.plays.context import FIRED
+from stream.recoveries import CAME_BACK
 
 REKEYED = "cx-rekeyed"
 """Header of a record that was published once more under the right key; its value is the old partition."""
@@ -482,7 +483,7 @@ class TouchpointProcessor:
                 reason = candidate.reason
                 if reason == UNKNOWN:
                     work.fates[NOBODY, candidate.failed[0]] += 1
-                elif candidate.trigger is not None and reason in OUTCOMES:
+                elif candidate.trigger is not None and (reason in OUTCOMES or reason == CAME_BACK):
                     work.fates[candidate.family, reason] += 1
                 # Two ids that were joined are no trigger that was held back.
                 elif reason != FIRED and candidate.family != identity.FAMILY:

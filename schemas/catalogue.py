@@ -30,6 +30,7 @@ Effect = Literal[
     "trigger.accepted",
     "trigger.declined",
     "trigger.ignored",
+    "referral.followed",
 ]
 """What a touchpoint does to the profile, beyond being counted."""
 

@@ -16,7 +16,11 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
         family: its trigger family.
         reason: `fired`, or the code of what held it back.
         failed: the gates that did not hold, all of them, in order.
-        trigger: id of the trigger, if it fired.
+        trigger: id of the trigger, if it fired; where the reason tells what became of an earlier one, of
+            that one.
+        odds: the chance that it had, where it was drawn by lot.
+        cause: type of the touchpoint that was the bad moment, where the reason tells what became of an offer
+            that was to put it right.
     """
 
     play: str
@@ -24,6 +28,8 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str
     failed: tuple[str, ...] = ()
     trigger: str | None = None
+    odds: float | None = None
+    cause: str | None = None
 
 
 class DecisionData(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -20,16 +20,19 @@ from schemas.catalogue import Effect, Rating, Stage, TouchpointType
 from schemas.conditions.checking import Scope
 from schemas.conditions.meaning import meaning, segments_in
 from schemas.conditions.syntax import ConditionMistake
-from schemas.families import Play
+from schemas.families import CONTENT, Play
 from schemas.families.entry import EntryPlay
 from schemas.families.play import Mistake
+from schemas.families.recommendation import EVERYONE
 from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
+from schemas.families.sizing import Sizing
 from schemas.families.suppression import SuppressionPlay
 from schemas.nearest import nearest
 from schemas.offer import Offer
 from schemas.property import Fence, Property
-from schemas.quantities import Name, Share
+from schemas.quantities import Count, Language, Name, Share, Word
+from schemas.template import facts_of, placeholders
 from schemas.yaml_source import YamlSource
 from schemas.zone import is_zone
 
@@ -54,6 +57,10 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             of everything together can be measured.
         zone: IANA time zone of customers of whom none is known.
         plays: what is done, in the order in which it is considered.
+        templates: what may be said to customers, by name and language; `{amount}` stands for what the trigger
+            says.
+        language: the language of customers who have stated none, in which each template has to be.
+        popularity: how often each item was taken, by segment, or by everyone.
     """
 
     playbook: Name
@@ -67,6 +74,9 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     caps: tuple[Cap, ...] = ()
     holdout: Share = 0.0
     zone: str = "UTC"
+    templates: dict[Name, dict[Language, str]] = {}
+    language: Language = "en"
+    popularity: dict[Name, dict[Word, Count]] = {}
 
     @property
     def scope(self) -> Scope:
@@ -95,13 +105,18 @@ _PATH = re.compile(r" - at (`key` in )?`\$([^`]*)`")
 _STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"unknown field `([^`]+)`")
 _WORD = re.compile(r"Invalid (?:enum )?value '([^']+)'")
-_SECTIONS: dict[str, type] = {
+_SECTIONS: dict[str, Any] = {
     "properties": Property,
     "catalogue": TouchpointType,
     "offers": Offer,
     "calendars": Calendar,
+    "templates": dict[Language, str],
+    "popularity": dict[Word, Count],
 }
 """What stands in the sections whose entries have names."""
+
+MAX_ITEMS_RANKED = 200
+"""Items of a popularity table: the tail is never recommended, and a playbook has to fit into a record."""
 
 _FAMILIES = [play.__struct_config__.tag for play in get_args(Play)]
 
@@ -122,8 +137,8 @@ def load(text: str, name: str) -> Playbook:
     except msgspec.ValidationError as error:
         message = str(error)
         path = _path_of(message, source.content)
-        if "[...]" in message:
-            message = message.replace("[...]", f".{path[1]}")
+        for entry in path[1:] if "[...]" in message else ():
+            message = message.replace("[...]", f".{entry}", 1)
         raise source.error(f"{message}{_hint(message)}", *path) from None
     _check(playbook, source)
     return playbook
@@ -155,16 +170,22 @@ def _path_of(message: str, content: Any) -> list[str | int]:
     """Where msgspec found the mistake, as keys and places in lists, with the field that it doesn't know."""
     found = _PATH.search(message)
     path: list[str | int] = []
+    type_: Any = None
     for field, place in _STEP.findall(found[2] if found else ""):
         if place == "...":
-            type_ = _SECTIONS[str(path[0])]
-            path.append(next(entry for entry, value in content[path[0]].items() if not _fits(value, type_)))
+            # Of the entries of a section, or of one entry's own, the first that isn't what it should be.
+            type_ = _SECTIONS[str(path[0])] if type_ is None else get_args(type_)[1]
+            inside = content
+            for step in path:
+                inside = inside[step]
+            wrong = (str(entry) for entry, value in inside.items() if not _fits(value, type_))
+            path.append(next(wrong, ""))
         else:
             path.append(field or int(place))
     return [*path, unknown[1]] if (unknown := _FIELD.search(message)) else path
 
 
-def _fits(value: Any, type_: type) -> bool:
+def _fits(value: Any, type_: Any) -> bool:
     try:
         msgspec.convert(value, type_)
     except msgspec.ValidationError:
@@ -175,7 +196,8 @@ def _fits(value: Any, type_: type) -> bool:
 def _hint(message: str) -> str:
     """The nearest valid word to the one that the message calls unknown."""
     if unknown := _FIELD.search(message):
-        structs = (Playbook, Rating, Cap, Fence, *_SECTIONS.values(), *get_args(Play))
+        sections = (type_ for type_ in _SECTIONS.values() if isinstance(type_, type))
+        structs = (Playbook, Rating, Cap, Fence, Sizing, *sections, *get_args(Play))
         known = {field for struct in structs for field in struct.__struct_encode_fields__} | {"family"}
     elif unknown := _WORD.search(message):
         known = {*get_args(Stage), *get_args(Effect), *get_args(Weekday), *_FAMILIES}
@@ -203,6 +225,8 @@ def _check(playbook: Playbook, source: YamlSource) -> None:
     _check_catalogue(playbook, source)
     if len(playbook.plays) > MAX_PLAYS:
         raise source.error(f"{len(playbook.plays)} plays are too many: the limit is {MAX_PLAYS}", "plays")
+    _check_popularity(playbook, source)
+    _check_templates(playbook, source)
     names: set[str] = set()
     only: dict[type[Play], str] = {}
     for number, play in enumerate(playbook.plays):
@@ -215,7 +239,12 @@ def _check(playbook: Playbook, source: YamlSource) -> None:
             message = f"play `{play.play}` is of the same family as `{only[type(play)]}`: keep one of them"
             raise source.error(message, "plays", number, "family")
         only[type(play)] = play.play
-        for field, message in (*_mistakes(play, playbook), *play.mistakes(playbook)):
+        mistakes = (
+            *_mistakes(play, playbook),
+            *play.mistakes(playbook),
+            *_mistakes_of_template(play, playbook),
+        )
+        for field, message in mistakes:
             raise source.error(f"play `{play.play}`: {message}", "plays", number, *field)
         if play.segment is not None and play.segment not in playbook.segments:
             message = f"there is no segment `{play.segment}`{nearest(play.segment, playbook.segments)}"
@@ -299,3 +328,44 @@ def _check_arbitration(playbook: Playbook, source: YamlSource) -> None:
             if named is not None and named not in known:
                 message = f"caps: no play has {field} `{named}`{nearest(named, known)}"
                 raise source.error(message, "caps", number, field)
+
+
+def _check_popularity(playbook: Playbook, source: YamlSource) -> None:
+    for segment, items in playbook.popularity.items():
+        if not 0 < len(items) <= MAX_ITEMS_RANKED:
+            message = f"popularity.{segment}: a table has 1 to {MAX_ITEMS_RANKED} items"
+            raise source.error(message, "popularity", segment)
+        if segment != EVERYONE and segment not in playbook.segments:
+            hint = nearest(segment, {*playbook.segments, EVERYONE})
+            message = f"popularity.{segment}: there is no segment `{segment}`{hint}"
+            raise source.error(message, "popularity", segment)
+
+
+def _check_templates(playbook: Playbook, source: YamlSource) -> None:
+    for name, texts in playbook.templates.items():
+        if playbook.language not in texts:
+            message = f"templates.{name}: it has to be in `{playbook.language}`, for who stated no language"
+            raise source.error(message, "templates", name)
+        for language, text in texts.items():
+            try:
+                placeholders(text)
+            except ValueError as error:
+                message = f"templates.{name}.{language}: {error}"
+                raise source.error(message, "templates", name, language) from None
+
+
+def _mistakes_of_template(play: Play, playbook: Playbook) -> Iterator[Mistake]:
+    """What a play's text says that its triggers don't know."""
+    if play.template is None:
+        return
+    texts = playbook.templates.get(play.template)
+    if texts is None:
+        hint = nearest(play.template, playbook.templates)
+        yield ["template"], f"there is no template `{play.template}`{hint}"
+        return
+    known = facts_of(CONTENT[play.family])
+    for language, text in texts.items():
+        for word in placeholders(text):
+            if word not in known:
+                said = f"`{{{word}}}` of template `{play.template}` ({language})"
+                yield ["template"], f"{said} is nothing that a `{play.family}` knows{nearest(word, known)}"

@@ -111,6 +111,21 @@ MAX_PREFERENCES = 24
 """Preferences kept: those that were stated, the latest, then those that were learned. What staff can read
 before the guest has reached the desk is less."""
 
+MAX_SURPRISES = 32
+"""Surprises remembered, those given last: as many as there can be offers that delight, and then some."""
+
+MAX_ASKED = 32
+"""Things remembered that the customer was asked for, the latest: more than a house can ask for decently."""
+
+MAX_BEGUN = 16
+"""Things begun that are remembered, those touched last: as many carts as one may have under way."""
+
+MAX_ITEMS = 24
+"""Items remembered that were bought or declined; the first to go are those bought, the earliest first."""
+
+MAX_RECOVERIES = 8
+"""Recovery offers remembered, the latest, with what became of them: half as many as there are moments."""
+
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of thirty days."""
 
@@ -431,6 +446,56 @@ class Run(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     last: int
 
 
+class Begun(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Something that a customer has begun, such as a cart, and what became of it.
+
+    Attributes:
+        left: when it was touched last, in ms; −1: never, as far as is known.
+        ended: when it was ended last, in ms; −1: never.
+        channel: where it was left; empty where that is not known.
+        type: type of the touchpoint with which it was left.
+        offered: whether it was offered to go on with it.
+    """
+
+    left: int = -1
+    ended: int = -1
+    channel: str = ""
+    type: str = ""
+    offered: bool = False
+
+
+class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a customer has done about an item.
+
+    Attributes:
+        declined: when they said no to it last, in ms; −1: never.
+        bought: when they bought it last, in ms; −1: never.
+    """
+
+    declined: int = -1
+    bought: int = -1
+
+
+class Recovery(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """An offer to put a bad moment right, and what became of it.
+
+    Attributes:
+        time: when it was made, in ms.
+        trigger: id of its trigger.
+        play: the play that made it.
+        cause: type of the touchpoint that was the bad moment.
+        outcome: `accepted`, `declined` or `ignored`; empty where nothing is known.
+        back: when the customer came back after it, in ms; −1: not yet.
+    """
+
+    time: int
+    trigger: str
+    play: str
+    cause: str
+    outcome: str = ""
+    back: int = -1
+
+
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     """The core profile of one customer.
 
@@ -502,6 +567,16 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         preferences: how the customer likes things, those learned first, of each kind the oldest first; at
             most `MAX_PREFERENCES`.
         presences: hotels at which the bound device was seen, the latest last; at most `MAX_PRESENCES`.
+        surprises: when each offer was given as a surprise, in ms, by its name; at most `MAX_SURPRISES`.
+        asked: when the customer was asked for something last, in ms, by what it was; at most `MAX_ASKED`.
+        begun: what was begun, by what it is and which one, such as `cart:c-1`; `cart:` stands for all carts
+            where an end named none; at most `MAX_BEGUN`.
+        items: items bought or declined, by name; at most `MAX_ITEMS`.
+        recoveries: recovery offers, oldest first; at most `MAX_RECOVERIES`.
+        language: the language that the customer has stated.
+        language_said: when, in ms.
+        referred_by: the customer who referred this one.
+        referred_at: when the referral was followed, in ms.
     """
 
     version: int
@@ -560,6 +635,15 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     ended: dict[str, int] = {}
     presences: tuple[Presence, ...] = ()
     preferences: tuple[Preference, ...] = ()
+    surprises: dict[str, int] = {}
+    asked: dict[str, int] = {}
+    begun: dict[str, Begun] = {}
+    items: dict[str, Item] = {}
+    recoveries: tuple[Recovery, ...] = ()
+    language: str | None = None
+    language_said: int = 0
+    referred_by: str | None = None
+    referred_at: int = 0
 
 
 class _Timed(msgspec.Struct, gc=False):

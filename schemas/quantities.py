@@ -23,3 +23,11 @@ Width = Annotated[float, msgspec.Meta(ge=0, le=5_000)]
 """Metres."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$", max_length=64)]
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+"""A name that others gave, such as an item's: as long as any id may be."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+
+Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z]{2})?$")]
+"""A language, such as `en`, or as it is spoken somewhere, such as `pt-BR`."""

@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.cloudevents import CloudEvent
 from schemas.families import Content
+from schemas.families.play import Level
 from schemas.timestamp import to_datetime
 
 
@@ -19,6 +20,9 @@ class TriggerData(msgspec.Struct, frozen=True, omit_defaults=True):
         risk: churn risk, 0 to 1.
         model: version of the model that scored it.
         playbook: version of the playbook that decided.
+        level: what the play is for: to remove a pain, to make a wow moment, to invite to take part.
+        message: what may be said to the customer, in the customer's language, if the play has a text for it
+            and all that the text says is known.
     """
 
     play: str
@@ -27,6 +31,8 @@ class TriggerData(msgspec.Struct, frozen=True, omit_defaults=True):
     risk: float
     model: str
     playbook: str
+    level: Level | None = None
+    message: str | None = None
 
 
 class Trigger(msgspec.Struct, frozen=True):

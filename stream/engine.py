@@ -29,9 +29,11 @@ from stream import (
     identity,
     issues,
     journey,
+    languages,
     permissions,
     preferences,
     recency,
+    referrals,
     residence,
     stays,
     timers,
@@ -42,6 +44,7 @@ from stream.churn.features import features_of
 from stream.churn.scorer import Scorer
 from stream.desk import Desk
 from stream.forward import Forward
+from stream.messages import Messages
 from stream.plays.context import Context
 from stream.plays.index import PlayIndex
 
@@ -122,6 +125,8 @@ class Engine:
         self._settle = Arbiter(playbook).settle
         self.index = PlayIndex(playbook)
         self._asked = self.index.asked
+        self._recording = self.index.recording
+        self._message_of = Messages(playbook).message_of
         self._rule_of = self.index.rule_of
         self._gates = self.index.gates
         self._status_of = self.index.lifecycle.status_of
@@ -192,8 +197,13 @@ class Engine:
             self._fire_due(before, now, 0)
         recency.count(profile, touchpoint)
         opened = closed = None
-        if entry.effect is not None:
+        forwards: list[Forward] = []
+        if entry.effect == "referral.followed":
+            forwards = _follow(profile, touchpoint, now)
+        elif entry.effect is not None:
             opened, closed = _apply(profile, touchpoint, entry.effect)
+        for recorder in self._recording(touchpoint.type):
+            recorder.note(profile, touchpoint)
         weight = experience.weight_of(touchpoint, entry)
         if weight:
             experience.record(profile, touchpoint, weight)
@@ -219,6 +229,7 @@ class Engine:
             [],
             [],
             gates=self._gates,
+            message_of=self._message_of,
         )
         if (status := self._status_of(touchpoint.type)) is not None:
             self._hear(context, status)
@@ -236,8 +247,9 @@ class Engine:
                 before.decisions + decisions,
                 late=late,
                 stage=change,
+                forwards=forwards,
             )
-        return Outcome(profile, context.triggers, decisions, late=late, stage=change)
+        return Outcome(profile, context.triggers, decisions, late=late, stage=change, forwards=forwards)
 
     def fire(self, profile: Profile, until: int, clock: int = 0) -> Outcome:
         """Fire a customer's timers that are due, without a touchpoint.
@@ -281,6 +293,7 @@ class Engine:
                 candidates=[],
                 clock=clock,
                 gates=self._gates,
+                message_of=self._message_of,
             )
             rule.expire(context, timer.key)
             self._settled(context)
@@ -373,10 +386,21 @@ def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[str |
     return None, None
 
 
+def _follow(profile: Profile, touchpoint: Touchpoint, now: int) -> list[Forward]:
+    """Note whose referral was followed; what is told to that customer."""
+    by = referrals.follow(profile, touchpoint)
+    return [] if by is None else [Forward(referrals.success(touchpoint, by, now))]
+
+
 def _confirm(profile: Profile, touchpoint: Touchpoint) -> None:
     # A change of a booking is no further purchase.
     if stays.confirm(profile, touchpoint):
         recency.count_activity(profile, touchpoint)
+
+
+def _state(profile: Profile, touchpoint: Touchpoint) -> None:
+    residence.state(profile, touchpoint)
+    languages.state(profile, touchpoint)
 
 
 _EFFECTS: dict[str, Callable[[Profile, Touchpoint], None]] = {
@@ -391,7 +415,7 @@ _EFFECTS: dict[str, Callable[[Profile, Touchpoint], None]] = {
     "device.bound": permissions.bind_device,
     "consent.granted": permissions.grant,
     "consent.withdrawn": permissions.withdraw,
-    "profile.stated": residence.state,
+    "profile.stated": _state,
 }
 """What each effect does, but for those of issues and of triggers."""
 

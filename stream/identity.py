@@ -35,20 +35,25 @@ from schemas.profile import MAX_ALIASES, MAX_HEARD, MAX_LINKS, MAX_PRESENCES, Li
 from schemas.segment import SOURCE as SEGMENT
 from schemas.touchpoint import Identifier, Moved, Touchpoint
 from stream import (
+    begun,
     duplicates,
     experience,
     issues,
+    items,
     journey,
+    languages,
     permissions,
     preferences,
     recency,
+    recoveries,
+    referrals,
     residence,
     stays,
     timers,
 )
 from stream.arbitration import holding, lifecycle
 from stream.forward import Forward
-from stream.plays import absence, reentry, sequence, suppression
+from stream.plays import absence, participation, reentry, sequence, suppression, wow
 
 LINKED = "identity.linked"
 UNLINKED = "identity.unlinked"
@@ -458,6 +463,13 @@ def merge(profile: Profile, other: Profile) -> None:
     for play, at in other.fired.items():
         fired[play] = max(at, fired.get(play, at))
     profile.fired = fired
+    wow.merge(profile, other)
+    participation.merge(profile, other)
+    begun.merge(profile, other)
+    items.merge(profile, other)
+    recoveries.merge(profile, other)
+    languages.merge(profile, other)
+    referrals.merge(profile, other)
     profile.at_risk = profile.at_risk or other.at_risk
     presences = {each.property: each for each in profile.presences}
     for seen in other.presences:

@@ -166,6 +166,25 @@ REASONS: dict[str, Reason] = {
         "The guest has a key of this booking on the phone already.",
         "Nothing to do: the key that is there opens the door.",
     ),
+    # Surprises, invitations, and what is offered in the next channel.
+    "not-drawn": Reason(
+        "It was drawn by lot, and this time the customer did not win; the odds stand on the decision.",
+        "Nothing is wrong: everyone has the same chance. The odds are the play's `odds`.",
+    ),
+    "mood": Reason(
+        "The moment was good, but the bad ones of late outweigh it.",
+        "Nothing to do: whoever was let down is not asked for a favour. The limit is `min_score`.",
+    ),
+    "already-asked": Reason(
+        "The customer was asked for the same thing before.",
+        "Nothing to do: asked twice is once too often. Where it may be again, `again_after` says when.",
+    ),
+    "already-given": Reason("The customer has agreed to it already."),
+    "no-item": Reason(
+        "The customer has bought or declined everything that could be recommended.",
+        "Put more items into the playbook's `popularity`.",
+    ),
+    "came-back": Reason("After the offer the customer came back, and bought again."),
     # What becomes of two ids that are said to be one customer's.
     "claimed": Reason("The other id was asked to join this customer's profile."),
     "linked": Reason("The other id is this customer now: one profile, one history."),

@@ -47,6 +47,10 @@ COLOURS = {
     "suppression": "magenta",
     "retention-offer": "cyan",
     "service-context": "blue",
+    "wow": "bright_yellow",
+    "participation": "bright_magenta",
+    "continue": "bright_cyan",
+    "recommendation": "bright_blue",
 }
 
 PURPOSES = {
@@ -55,6 +59,10 @@ PURPOSES = {
     "suppression": "no promotions for someone who is angry",
     "retention-offer": "a reason to stay, before it is too late",
     "service-context": "whoever answers knows who this is",
+    "wow": "a small surprise, drawn by lot",
+    "participation": "asked to take part, when the moment was good",
+    "continue": "begun on one channel, offered on the next",
+    "recommendation": "what others like, but what was bought",
 }
 
 

@@ -20,6 +20,10 @@ HOME_SHARES = (45, 25, 30)
 OFFSETS = {"seoul": 9 * HOUR, "busan": 9 * HOUR, "lisbon": 0}
 """What the clock at home is ahead of UTC on the day, in ms; summer time starts later in March."""
 
+LANGUAGES = {"seoul": "ko", "busan": "ko", "lisbon": "pt"}
+
+PRODUCTS = ("tea-set", "robe", "linen", "candle", "pillow", "coffee", "soap", "slippers", "hamper")
+
 ROLES = ("shopper", "newcomer", "arriving", "leaving", "staying", "booked")
 ROLE_SHARES = (54, 11, 19, 8, 4, 4)
 """What the day is for a customer; most have to do with the shop alone, newcomers for the first time."""
@@ -40,6 +44,8 @@ class Customer:
 
     def __init__(self, number: int, seed: int) -> None:
         self.random = random = Random(f"{seed}/{number}")
+        # Of its own, so that what it decides leaves the rest of a life as it was.
+        self.taste = Random(f"{seed}/{number}/taste")
         self.id = f"g-{number:04d}"
         self.happenings: list[Happening] = []
         self.home: str = random.choices(HOMES, HOME_SHARES)[0]
@@ -65,7 +71,15 @@ class Customer:
         self, time: float, type_: str, channel: str, correlation: str | None = None, **data: Any
     ) -> Happening:
         """Let something happen at a time (ms)."""
-        id_ = f"{self.random.getrandbits(64):016x}"
+        return self._note(f"{self.random.getrandbits(64):016x}", time, type_, channel, correlation, data)
+
+    def also_meets(self, time: float, type_: str, channel: str, **data: Any) -> Happening:
+        """Let something happen at a time (ms) that is a matter of taste."""
+        return self._note(f"{self.taste.getrandbits(64):016x}", time, type_, channel, None, data)
+
+    def _note(
+        self, id_: str, time: float, type_: str, channel: str, correlation: str | None, data: dict[str, Any]
+    ) -> Happening:
         happening = Happening(
             int(time), self.id, type_, channel, id_, data, correlation, self.segment and channel == "web"
         )
@@ -87,6 +101,8 @@ class Customer:
             time += max(random.expovariate(1 / self.pace), 0.3) * DAY
         if self.has_app:
             self.meets(first + 10 * MINUTE, "device.bound", "app", device=self.device)
+            if self.taste.random() < 0.7:
+                self.also_meets(first + 12 * MINUTE, "profile.stated", "app", language=LANGUAGES[self.home])
         if random.random() < 0.6:
             self.meets(first + 5 * MINUTE, "consent.granted", "web", purpose="marketing")
         if random.random() < 0.06:
@@ -97,13 +113,23 @@ class Customer:
                 self._past_stay(DAY_START - random.uniform(30, 400) * DAY)
             self._present_stay()
 
-    def order(self, time: float, channel: str) -> None:
-        """Buy something; what is not carried home is delivered days later."""
+    def order(self, time: float, channel: str, **other: Any) -> None:
+        """Buy something; what is not carried home is delivered days later. `other` is said as well."""
         random = self.random
         order = f"o-{random.getrandbits(40):010x}"
         amount = round(self.purse * exp(random.gauss(0, 0.4)), 2)
+        items = random.randint(1, 4)
+        bought = self.taste.sample(PRODUCTS, items)
         self.meets(
-            time, "order.placed", channel, order, order=order, amount=amount, items=random.randint(1, 4)
+            time,
+            "order.placed",
+            channel,
+            order,
+            order=order,
+            amount=amount,
+            items=items,
+            product=bought,
+            **other,
         )
         if channel != "store":
             arrives = time + random.uniform(1.5, 4) * DAY

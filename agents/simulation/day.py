@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from agents.simulation.customer import Customer
+from agents.simulation.customer import PRODUCTS, Customer
 from schemas.timestamp import HOUR, MINUTE, SECOND
 
 FATES = ("fine", "no-consent", "withdrawn", "inaccurate", "other-device", "wrong-day", "wrong-hotel")
 FATE_SHARES = (80, 4, 1, 6, 4, 3, 2)
 """How an arrival goes: most guests get the key, and each gate has someone whom it stops."""
 
-PRODUCTS = ("tea-set", "robe", "linen", "candle", "pillow", "coffee", "soap", "slippers", "hamper")
 PAGES = ("/", "/shop", "/rooms", "/spa")
 SCREENS = ("home", "shop", "offers")
 
@@ -208,6 +207,7 @@ def _browse(customer: Customer, time: float) -> None:
             customer.meets(later(), "page.viewed", "web", page=random.choice(PAGES))
     if random.random() < 0.25:
         customer.meets(later(), "product.searched", channel, query=random.choice(PRODUCTS))
+        _decline(customer, time + 4 * SECOND, channel)
     for _ in range(random.randint(0, 5)):
         customer.meets(later(), "product.viewed", channel, product=random.choice(PRODUCTS))
     if random.random() < 0.1:
@@ -216,21 +216,28 @@ def _browse(customer: Customer, time: float) -> None:
         customer.meets(later(), "app.failed", "app", screen="shop")
         return
     if random.random() < 0.28:
-        customer.meets(later(), "cart.added", channel, product=random.choice(PRODUCTS))
+        cart = f"c-{customer.taste.getrandbits(40):010x}"
+        customer.meets(later(), "cart.added", channel, product=random.choice(PRODUCTS), cart=cart)
         if random.random() < 0.6:
-            _check_out(customer, later(), channel)
+            _check_out(customer, later(), channel, cart)
     if random.random() < 0.02:
         customer.meets(later(), "product.shared", "app", product=random.choice(PRODUCTS))
 
 
-def _check_out(customer: Customer, time: float, channel: str) -> None:
+def _decline(customer: Customer, time: float, channel: str) -> None:
+    """Say no to something that was shown, now and then."""
+    if customer.taste.random() < 0.06:
+        customer.also_meets(time, "recommendation.declined", channel, product=customer.taste.choice(PRODUCTS))
+
+
+def _check_out(customer: Customer, time: float, channel: str, cart: str) -> None:
     random = customer.random
-    customer.meets(time, "checkout.started", channel)
+    customer.meets(time, "checkout.started", channel, cart=cart)
     if random.random() < 0.08:
         customer.meets(time + 40 * SECOND, "payment.failed", channel)
         _complain(customer, time, 0.1)
     if random.random() < 0.75:
-        customer.order(time + 80 * SECOND, channel)
+        customer.order(time + 80 * SECOND, channel, cart=cart)
 
 
 def _receive(customer: Customer) -> None:

@@ -39,6 +39,7 @@ class PlayBase(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         holdout: share of customers to whom nothing is done, so that the effect can be measured.
         budget: the budget that the offer's amount is taken from.
         level: what it is for.
+        template: the text that may be said to the customer, filled with what the trigger says.
     """
 
     play: Name
@@ -54,6 +55,7 @@ class PlayBase(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     holdout: Share = 0.0
     budget: Name | None = None
     level: Level | None = None
+    template: Name | None = None
 
     @property
     def family(self) -> str:

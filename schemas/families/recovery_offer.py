@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.duration import Duration
 from schemas.families.play import Mistake, PlayBase
+from schemas.families.sizing import Sizing
 from schemas.nearest import nearest
 from schemas.quantities import Name, Severity
 
@@ -28,6 +29,7 @@ class RecoveryOfferPlay(PlayBase, frozen=True, kw_only=True, tag="recovery-offer
         offers: names of offers; the first whose floors are met is made, so the last should have none.
         valid_for: how long the trigger may be acted on.
         answer_within: how long an issue may stay open before a person calls; None for ever.
+        sizing: how much the offer may be worth by what is at stake; None where the floors alone decide.
     """
 
     min_severity: Severity
@@ -36,6 +38,7 @@ class RecoveryOfferPlay(PlayBase, frozen=True, kw_only=True, tag="recovery-offer
     offers: tuple[Name, ...]
     valid_for: Duration
     answer_within: Duration | None = None
+    sizing: Sizing | None = None
 
     def mistakes(self, playbook: Playbook) -> Iterator[Mistake]:
         """What could never fire, and offers that there are not."""
@@ -71,6 +74,7 @@ class RecoveryOffer(
         amount: what it is worth.
         currency: ISO 4217 code of the amount.
         unanswered: id of the issue that nobody has closed in time, where that is why a person is to call.
+        stake: severity × what the customer spends in a year × churn risk, where that sized the offer.
     """
 
     action: Literal["offer", "escalate"]
@@ -81,3 +85,4 @@ class RecoveryOffer(
     amount: float
     currency: str
     unanswered: str | None = None
+    stake: float | None = None

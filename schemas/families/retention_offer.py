@@ -10,6 +10,7 @@ import msgspec
 from schemas.duration import Duration
 from schemas.families.play import Mistake, PlayBase
 from schemas.families.recovery_offer import missing_offers
+from schemas.families.sizing import Sizing
 from schemas.quantities import Name, Share
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class RetentionOfferPlay(PlayBase, frozen=True, kw_only=True, tag="retention-off
         cooldown: how long after an offer no further one is made.
         offers: names of offers; the first whose floors are met is made.
         valid_for: how long the trigger may be acted on.
+        sizing: how much the offer may be worth by what is at stake; None where the floors alone decide.
     """
 
     enter: Share
@@ -34,6 +36,7 @@ class RetentionOfferPlay(PlayBase, frozen=True, kw_only=True, tag="retention-off
     cooldown: Duration
     offers: tuple[Name, ...]
     valid_for: Duration
+    sizing: Sizing | None = None
 
     def mistakes(self, playbook: Playbook) -> Iterator[Mistake]:
         """What could never fire, or would flicker."""
@@ -53,6 +56,7 @@ class RetentionOffer(
         offer: what to offer.
         amount: what it is worth.
         currency: ISO 4217 code of the amount.
+        stake: what the customer spends in a year × churn risk, where that sized the offer.
     """
 
     threshold: float
@@ -60,3 +64,4 @@ class RetentionOffer(
     offer: str
     amount: float
     currency: str
+    stake: float | None = None

@@ -110,6 +110,7 @@ class Context(msgspec.Struct, gc=False):
         entered: what is to be noted about plays that were entered, once the arbiter has decided.
         gates: what plays that find their own cause ask besides, by the play's name.
         about: what the play was entered for, such as a booking or a cart; None where it does not go by that.
+        message_of: what may be said to the customer of a play's content, in a language, or None.
     """
 
     profile: Profile
@@ -129,6 +130,7 @@ class Context(msgspec.Struct, gc=False):
     entered: list[Callable[[Context], None]] = []
     gates: Mapping[str, Gate] = {}
     about: str | None = None
+    message_of: Callable[[PlayBase, Content, str | None], str | None] = lambda *_: None
 
     def admits(self, play: PlayBase) -> bool:
         """Whether the condition, segment and re-entry policy of a play that finds its own cause let it go on.
@@ -138,20 +140,25 @@ class Context(msgspec.Struct, gc=False):
         gate = self.gates.get(play.play)
         return gate is None or gate.admits(self)
 
-    def hold(self, play: PlayBase, reason: str, failed: tuple[str, ...] = ()) -> None:
+    def hold(
+        self, play: PlayBase, reason: str, failed: tuple[str, ...] = (), *, odds: float | None = None
+    ) -> None:
         """Say that a play would not fire though its condition held; nothing where it does not hold.
 
         Args:
             play: the play.
             reason: the code of what held it back.
             failed: the gates that did not hold.
+            odds: the chance that it had, where it was drawn by lot.
         """
         if self.admits(play):
-            self.say(play, reason, failed)
+            self.say(play, reason, failed, odds=odds)
 
-    def say(self, play: PlayBase, reason: str, failed: tuple[str, ...] = ()) -> None:
+    def say(
+        self, play: PlayBase, reason: str, failed: tuple[str, ...] = (), *, odds: float | None = None
+    ) -> None:
         """Make a play a candidate that does not fire, whatever it asks besides; once for each reason."""
-        candidate = Candidate(play.play, play.family, reason, failed)
+        candidate = Candidate(play.play, play.family, reason, failed, odds=odds)
         if candidate not in self.candidates:
             self.candidates.append(candidate)
 
@@ -238,7 +245,14 @@ class Context(msgspec.Struct, gc=False):
             cause, correlation = touchpoint.id, proposal.correlation or touchpoint.correlation
             id_ = deterministic_id(profile.customer, name, touchpoint.source, cause, str(len(self.triggers)))
         data = TriggerData(
-            name, proposal.content, profile.stage, round(profile.risk, 6), self.model, self.playbook_version
+            name,
+            proposal.content,
+            profile.stage,
+            round(profile.risk, 6),
+            self.model,
+            self.playbook_version,
+            play.level,
+            self.message_of(play, proposal.content, profile.language),
         )
         expires = self.now + proposal.valid_for
         trigger = Trigger(id_, family, profile.customer, self.now, cause, expires, data, correlation)

@@ -7,26 +7,35 @@ from typing import Any, Protocol, runtime_checkable
 
 from schemas.conditions.evaluation import Part
 from schemas.families import Play
+from schemas.families.continuation import ContinuePlay
 from schemas.families.entry import EntryPlay
+from schemas.families.participation import ParticipationPlay
 from schemas.families.play import PlayBase
+from schemas.families.recommendation import RecommendationPlay
 from schemas.families.recovery_offer import RecoveryOfferPlay
 from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
 from schemas.families.service_context import ServiceContextPlay
 from schemas.families.suppression import SuppressionPlay
+from schemas.families.wow import WowPlay
 from schemas.playbook import Playbook
 from schemas.profile import Profile
+from schemas.touchpoint import Touchpoint
 from stream.arbitration.holding import Fired, Holding
 from stream.arbitration.lifecycle import Lifecycle
 from stream.plays.conditions import Conditions
 from stream.plays.context import Context
+from stream.plays.continuation import ContinueRule
 from stream.plays.entry import Entry, Gate
 from stream.plays.guards import Guards
+from stream.plays.participation import ParticipationRule
+from stream.plays.recommendation import RecommendationRule
 from stream.plays.recovery_offer import RecoveryOfferRule
 from stream.plays.retention_offer import RetentionOfferRule
 from stream.plays.room_key import RoomKeyRule
 from stream.plays.service_context import ServiceContextRule
 from stream.plays.suppression import SuppressionRule
+from stream.plays.wow import WowRule
 
 
 class Rule(Protocol):
@@ -44,6 +53,21 @@ class Rule(Protocol):
 
     def decide(self, context: Context) -> None:
         """Fire or hold what the touchpoint is a candidate for; nothing where no condition holds."""
+        ...
+
+
+@runtime_checkable
+class RecordingRule(Rule, Protocol):
+    """A play that remembers something on the profile, whether or not it is entered.
+
+    Attributes:
+        noted: the touchpoint types that it takes note of.
+    """
+
+    noted: tuple[str, ...]
+
+    def note(self, profile: Profile, touchpoint: Touchpoint) -> None:
+        """Remember what a touchpoint says."""
         ...
 
 
@@ -88,6 +112,10 @@ _RULES: dict[type, Callable[[Any, Playbook], Rule]] = {
     SuppressionPlay: SuppressionRule,
     RetentionOfferPlay: RetentionOfferRule,
     ServiceContextPlay: ServiceContextRule,
+    WowPlay: WowRule,
+    ParticipationPlay: ParticipationRule,
+    ContinuePlay: ContinueRule,
+    RecommendationPlay: RecommendationRule,
 }
 
 
@@ -111,6 +139,7 @@ class PlayIndex:
         self._by_timer: dict[str, Timed] = {}
         self._reviews: list[Callable[[Context], None]] = []
         self._notes: dict[str, Fired] = {}
+        self._recording: dict[str, tuple[RecordingRule, ...]] = {}
         everywhere: list[Rule] = []
         by_type: dict[str, list[Rule]] = {}
         for play in playbook.plays:
@@ -138,6 +167,10 @@ class PlayIndex:
         guards = self._guards.get(context.touchpoint.type)
         return self._everywhere if guards is None else guards.asked(context)
 
+    def recording(self, type_: str) -> tuple[RecordingRule, ...]:
+        """The rules that take note of this type of touchpoint."""
+        return self._recording.get(type_, ())
+
     def rule_of(self, timer: str) -> Timed | None:
         """What timers of this name belong to; None where the playbook has it no more."""
         return self._by_timer.get(timer)
@@ -148,8 +181,11 @@ class PlayIndex:
             self._by_timer[rule.timer] = rule
         if isinstance(rule, NotingRule):
             self._notes[play.play] = rule.fired
-        if isinstance(rule, SuppressionRule):
+        if isinstance(rule, SuppressionRule | RecoveryOfferRule):
             self._reviews.append(rule.review)
+        if isinstance(rule, RecordingRule):
+            for type_ in dict.fromkeys(rule.noted):
+                self._recording[type_] = (*self._recording.get(type_, ()), rule)
         condition = self.conditions.of(play)
         if isinstance(play, EntryPlay):
             entry = Entry(play, rule, condition, self.conditions.zones)

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import msgspec
 
+from schemas.decision import Candidate
 from schemas.duration import millis_of
 from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
 from schemas.playbook import Playbook
-from schemas.profile import Issue, Profile, Timer
-from stream import experience, timers
+from schemas.profile import Issue, Profile, Recovery, Timer
+from stream import experience, recoveries, timers
 from stream.plays.context import LATE, STALE, Context
+from stream.plays.offers import offers_of
+from stream.plays.stake import sized
+
+RETURNS = ("activity", "booking.confirmed")
+"""Effects by which a customer comes back."""
 
 ISSUES = ("issue.opened", "issue.closed")
 """Effects by which a timer is set and called off."""
 
 FAMILY = "recovery-offer"
-
-
-class Choice(NamedTuple):
-    """An offer that a play may make.
-
-    Attributes:
-        name: the offer's name.
-        amount: what it is worth.
-        min_severity: from which weight of bad moment on, 0 to 1.
-        min_spent: from which money spent on.
-    """
-
-    name: str
-    amount: float
-    min_severity: float
-    min_spent: float
-
-
-def offers_of(names: Sequence[str], playbook: Playbook) -> tuple[Choice, ...]:
-    """The offers that a play names, in its order."""
-    offers = ((name, playbook.offers[name]) for name in names)
-    return tuple(Choice(name, o.amount, o.min_severity, o.min_spent) for name, o in offers)
-
-
-def choose(offers: Sequence[Choice], severity: float, spent: float) -> Choice | None:
-    """The first offer whose floors are met, or None.
-
-    Args:
-        offers: in the play's order.
-        severity: how bad the moment was, 0 to 1.
-        spent: money the customer has spent.
-    """
-    return next((o for o in offers if severity >= o.min_severity and spent >= o.min_spent), None)
 
 
 class RecoveryOfferRule:
@@ -68,18 +40,25 @@ class RecoveryOfferRule:
             if entry.rating is not None
             or entry.weight <= -play.min_severity
             or (self._answer_within is not None and entry.effect in ISSUES)
+            or entry.effect in RETURNS
+        )
+        self._returns = frozenset(
+            type_ for type_, entry in playbook.catalogue.items() if entry.effect in RETURNS
         )
         self._severity = play.min_severity
         self._window = millis_of(play.window)
         self._cooldown = millis_of(play.cooldown)
         self._valid_for = millis_of(play.valid_for)
         self._offers = offers_of(play.offers, playbook)
+        self._sizing = play.sizing
         self._currency = playbook.currency
 
     def decide(self, context: Context) -> None:
         """Fire or hold where the moment was bad enough; time the answer to an issue."""
         if self._answer_within is not None:
             self._time_answer(context, self._answer_within)
+        if context.profile.recoveries and context.touchpoint.type in self._returns:
+            self._come_back(context)
         severity = -context.weight
         if severity < self._severity:
             return
@@ -93,7 +72,7 @@ class RecoveryOfferRule:
         if not escalate and context.cooling(self.play.play, self._cooldown):
             context.hold(self.play, "cooldown")
             return
-        offer = choose(self._offers, severity, profile.spent)
+        offer, stake = sized(self._offers, severity, profile, self._sizing)
         if offer is None:
             context.hold(self.play, "no-offer")
             return
@@ -105,8 +84,24 @@ class RecoveryOfferRule:
             offer.name,
             offer.amount,
             self._currency,
+            stake=stake,
         )
-        context.propose(self.play, content, self._valid_for, context.opened)
+        self._propose(context, content, context.opened)
+
+    def review(self, context: Context) -> None:
+        """Note what has become of an offer of this play, and say which bad moment it was for."""
+        for place, candidate in enumerate(context.candidates):
+            if candidate.play == self.play.play and candidate.trigger is not None:
+                known = recoveries.answer(context.profile, candidate.trigger, candidate.reason)
+                if known is not None:
+                    context.candidates[place] = msgspec.structs.replace(candidate, cause=known.cause)
+
+    def _come_back(self, context: Context) -> None:
+        play, family = self.play.play, self.play.family
+        for known in recoveries.come_back(context.profile, play, context.touchpoint.time):
+            context.candidates.append(
+                Candidate(play, family, recoveries.CAME_BACK, trigger=known.trigger, cause=known.cause)
+            )
 
     def expire(self, context: Context, key: str) -> None:
         """Call a person, unless the issue is closed; whether an offer went out before plays no part."""
@@ -118,7 +113,7 @@ class RecoveryOfferRule:
             context.hold(self.play, STALE)
             return
         severity = _severity_of(issue, profile)
-        offer = choose(self._offers, severity, profile.spent)
+        offer, stake = sized(self._offers, severity, profile, self._sizing)
         if offer is None:
             context.hold(self.play, "no-offer")
             return
@@ -131,8 +126,23 @@ class RecoveryOfferRule:
             offer.amount,
             self._currency,
             issue.id,
+            stake,
         )
-        context.propose(self.play, content, self._valid_for, issue.id)
+        self._propose(context, content, issue.id)
+
+    def _propose(self, context: Context, content: RecoveryOffer, issue: str | None) -> None:
+        context.propose(
+            self.play,
+            content,
+            self._valid_for,
+            issue,
+            on_fired=lambda profile, trigger: self.fired(profile, content, trigger),
+        )
+
+    def fired(self, profile: Profile, content: RecoveryOffer, trigger: str) -> None:
+        """Remember the offer, and what it was to put right."""
+        play = self.play.play
+        recoveries.make(profile, Recovery(profile.fired[play], trigger, play, content.cause))
 
     def _time_answer(self, context: Context, within: int) -> None:
         """Set the timer when an issue is opened, call it off when it is closed."""

@@ -7,7 +7,8 @@ from schemas.families.retention_offer import RetentionOffer, RetentionOfferPlay
 from schemas.playbook import Playbook
 from schemas.timestamp import DAY
 from stream.plays.context import LATE, Context
-from stream.plays.recovery_offer import choose, offers_of
+from stream.plays.offers import offers_of
+from stream.plays.stake import sized
 
 
 class RetentionOfferRule:
@@ -27,6 +28,7 @@ class RetentionOfferRule:
         self._cooldown = millis_of(play.cooldown)
         self._valid_for = millis_of(play.valid_for)
         self._offers = offers_of(play.offers, playbook)
+        self._sizing = play.sizing
         self._currency = playbook.currency
 
     def decide(self, context: Context) -> None:
@@ -49,7 +51,7 @@ class RetentionOfferRule:
         if context.cooling(self.play.play, self._cooldown):
             context.hold(self.play, "cooldown")
             return
-        offer = choose(self._offers, 1.0, profile.spent)
+        offer, stake = sized(self._offers, 1.0, profile, self._sizing)
         if offer is None:
             context.hold(self.play, "no-offer")
             return
@@ -59,5 +61,6 @@ class RetentionOfferRule:
             offer.name,
             offer.amount,
             self._currency,
+            stake,
         )
         context.propose(self.play, content, self._valid_for, None)

@@ -316,7 +316,7 @@ def test_regular_who_drifts_away() -> None:
     assert decided(records, risk=0.8) == [
         {},
         {RIGHT: "fired", HOLD: "fired"},
-        {STAY: "suppressed"},
+        {RIGHT: "came-back", STAY: "suppressed"},
         {STAY: "suppressed"},
         {HOLD: "fired", STAY: "fired"},
         {},

@@ -67,7 +67,7 @@ def simulation() -> Simulation:
         ),
         (
             RetentionOffer(0.75, 143.2, "free-delivery", 8.0, "EUR"),
-            "g-0412: free-delivery (8 EUR), risk 0.81, last bought 143 days ago; because guest.arrived",
+            "g-0412: free-delivery (8 EUR), last bought 143 days ago, risk 0.81; because guest.arrived",
         ),
     ],
 )

@@ -45,6 +45,9 @@ def test_nothing_is_left_but_until_when() -> None:
         "fired": 2,
         "timers": 1,
         "turns": 1,
+        "issued": 1,
+        "suppressed": 1,
+        "recoveries": 1,
     }
 
 

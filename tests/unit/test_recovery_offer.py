@@ -9,7 +9,7 @@ from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
 from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR
 from stream.engine import Outcome
-from stream.plays.recovery_offer import Choice, choose
+from stream.plays.offers import Choice, choose
 from tests.hotel import HOTEL, NOON, after, engine, happened, reasons, run
 
 PLAY = "make-it-right"

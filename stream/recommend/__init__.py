@@ -1,0 +1,1 @@
+"""Recommendation: what a customer may like next, behind one interface."""

@@ -1,0 +1,57 @@
+"""Referrals: one customer's ultimate moment of truth is another one's zero moment of truth.
+
+The referred customer's app says at the first touch whose referral was followed. So nothing is kept of
+anyone before they come by themselves, and the advocate hears of it by a touchpoint of dangol's own.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.cloudevents import SOURCE, deterministic_id
+from schemas.profile import Profile
+from schemas.touchpoint import Identifier, Touchpoint
+
+SUCCEEDED = "referral.succeeded"
+"""Type of the touchpoint by which the advocate hears that someone came."""
+
+
+class ReferralData(msgspec.Struct, frozen=True):
+    """What a touchpoint must say that follows a referral: by whom it was."""
+
+    by: Identifier
+
+
+def follow(profile: Profile, touchpoint: Touchpoint) -> str | None:
+    """Note who referred a customer; the earliest word holds.
+
+    Returns:
+        The advocate, where that is to be told; None where it was known, or is the customer.
+
+    Raises:
+        msgspec.ValidationError: the data names nobody.
+    """
+    by = msgspec.convert(touchpoint.data, ReferralData).by
+    if by == profile.customer or by in profile.aliases:
+        return None
+    is_new = profile.referred_by is None
+    _note(profile, by, touchpoint.time)
+    return by if is_new else None
+
+
+def success(touchpoint: Touchpoint, by: str, now: int) -> Touchpoint:
+    """What the advocate is told: that someone came, and not who."""
+    id_ = deterministic_id(SUCCEEDED, touchpoint.customer, by)
+    return Touchpoint(id_, SOURCE, SUCCEEDED, by, now)
+
+
+def merge(profile: Profile, other: Profile) -> None:
+    """Take over by whom another profile of the same customer was referred, if that was earlier."""
+    if other.referred_by is not None and other.referred_by != profile.customer:
+        _note(profile, other.referred_by, other.referred_at)
+
+
+def _note(profile: Profile, by: str, time: int) -> None:
+    known = (profile.referred_at, profile.referred_by)
+    if known[1] is None or (time, by) < known:
+        profile.referred_by, profile.referred_at = by, time
