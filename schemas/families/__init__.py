@@ -40,7 +40,15 @@ Play = (
 )
 
 Content = (
-    RoomKey | RecoveryOffer | Suppression | RetentionOffer | ServiceContext | Wow | Participation | Continue | Recommendation
+    RoomKey
+    | RecoveryOffer
+    | Suppression
+    | RetentionOffer
+    | ServiceContext
+    | Wow
+    | Participation
+    | Continue
+    | Recommendation
 )
 
 CONTENT = {str(content.__struct_config__.tag): content for content in get_args(Content)}
