@@ -113,6 +113,9 @@ class EntryPlay(PlayBase, frozen=True, kw_only=True):
             yield from _too_long(["sequence", "within"], self.sequence.within)
         if self.reentry == "per-key" and self.by is None:
             yield ["reentry"], "`per-key` needs `by`, the field of the data that tells them apart"
+        for place, type_ in enumerate(self.cancelled_by):
+            if any(type_ in types for field, types in self._types() if field != ["cancelled_by"]):
+                yield ["cancelled_by", place], f"`{type_}` would call off what it begins or ends"
 
     def _types(self) -> Iterator[tuple[list[str | int], Sequence[str]]]:
         yield ["touchpoints"], self.touchpoints

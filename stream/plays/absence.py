@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, tzinfo
 
 from schemas.duration import millis_of
-from schemas.families.entry import Absence
+from schemas.families.entry import Absence, EntryPlay
 from schemas.profile import MAX_ENDED, Profile, Timer
 from schemas.timestamp import to_millis
 from schemas.touchpoint import Touchpoint
@@ -29,18 +29,18 @@ class Wait:
     has not fired, and one that is told before its beginning lets no wait begin.
 
     Args:
-        play: the play's name.
+        play: the play.
         absence: what must not happen.
-        by: the field that says what it is about, if there is one.
         zones: time zones of the hotels.
     """
 
-    def __init__(self, play: str, absence: Absence, by: str | None, zones: Mapping[str, tzinfo]) -> None:
-        self.timer = timer_of(play)
-        self._play = play
+    def __init__(self, play: EntryPlay, absence: Absence, zones: Mapping[str, tzinfo]) -> None:
+        self.timer = timer_of(play.play)
+        self._play = play.play
         self._begins = frozenset(absence.after)
         self._ends = frozenset(absence.unless)
-        self._has_keys = by is not None
+        self._over = self._ends.union(play.cancelled_by)
+        self._has_keys = play.by is not None
         self._within = None if absence.within is None else millis_of(absence.within)
         self._minutes = _minutes_of(absence.at) if absence.at is not None else 0
         self._day = absence.day
@@ -61,7 +61,7 @@ class Wait:
         due = self._due(profile, touchpoint, key)
         if due is None or (self._within is None and due <= now):
             # The booking is not known, or its evening was over before it was made.
-            self.call_off(profile, key)
+            timers.cancel(profile, self.timer, key)
             return
         if self._within is not None:
             # Told out of order, an earlier beginning makes no wait shorter; and nothing is due in the past.
@@ -73,22 +73,38 @@ class Wait:
         """Call the wait off, if it began before and was not over by then."""
         happened = touchpoint.time
         if self._has_keys:
-            name = name_of(self._play, key)
-            ended = {**profile.ended, name: max(happened, profile.ended.get(name, happened))}
-            profile.ended = latest(ended, MAX_ENDED)
+            self._note_end(profile, key, happened)
         timer = next((t for t in profile.timers if t.name == self.timer and t.key == key), None)
-        if timer is None or happened > timer.due:
-            return
-        if self._within is None or happened >= timer.due - self._within:
+        if timer is not None and (self._within is None or happened >= timer.due - self._within):
             timers.cancel(profile, self.timer, key)
 
-    def call_off(self, profile: Profile, key: str | None) -> bool:
-        """Call off the wait with a key, or with any for None; whether there was one."""
-        kept = tuple(t for t in profile.timers if t.name != self.timer or (key is not None and t.key != key))
+    def call_off(self, profile: Profile, key: str | None, happened: int) -> bool:
+        """Call off the wait with a key, or any for None, that began before a time (ms); whether one did."""
+        if self._has_keys and key is not None and self._within is not None:
+            self._note_end(profile, key, happened)
+        kept = tuple(
+            timer
+            for timer in profile.timers
+            if timer.name != self.timer
+            or (key is not None and timer.key != key)
+            or happened < self._began(profile, timer)
+        )
         had = len(kept) < len(profile.timers)
         if had:
             profile.timers = kept
         return had
+
+    def _began(self, profile: Profile, timer: Timer) -> int:
+        """When the wait began; for a day of a booking, since when that stands as it is."""
+        if self._within is not None:
+            return timer.due - self._within
+        booking = stays.find(profile, timer.key)
+        return -1 if booking is None else booking.changed
+
+    def _note_end(self, profile: Profile, key: str, happened: int) -> None:
+        name = name_of(self._play, key)
+        ended = {**profile.ended, name: max(happened, profile.ended.get(name, happened))}
+        profile.ended = latest(ended, MAX_ENDED)
 
     def is_over(self, profile: Profile, key: str, touchpoint: Touchpoint) -> bool:
         """Whether nothing has ended the wait whose timer is due; one that is due later now is set anew.
@@ -111,7 +127,7 @@ class Wait:
             ended = profile.ended.get(name_of(self._play, key), -1)
             return ended >= (0 if self._within is None else began)
         return any(
-            (kind := profile.kinds.get(type_)) is not None and kind.last >= began for type_ in self._ends
+            (kind := profile.kinds.get(type_)) is not None and kind.last >= began for type_ in self._over
         )
 
     def _due(self, profile: Profile, touchpoint: Touchpoint, key: str) -> int | None:

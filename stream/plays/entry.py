@@ -103,7 +103,7 @@ class Entry:
         self._reentry = Reentry(play)
         self._touchpoints = frozenset(play.touchpoints)
         self._cancelled_by = frozenset(play.cancelled_by)
-        self._wait = None if play.absence is None else Wait(play.play, play.absence, play.by, zones)
+        self._wait = None if play.absence is None else Wait(play, play.absence, zones)
         self._sequence = None if play.sequence is None else Sequence(play.play, play.sequence)
         self._steps = frozenset(play.sequence.steps) if play.sequence is not None else frozenset[str]()
         self.waits = self._wait is not None
@@ -188,10 +188,11 @@ class Entry:
     def _cancel(self, context: Context, key: str | None) -> None:
         """Call off what is pending; with no key, or by a play that goes by none, all of it."""
         had = False
+        happened = context.touchpoint.time
         if self._wait is not None:
-            had = self._wait.call_off(context.profile, key)
+            had = self._wait.call_off(context.profile, key, happened)
         if self._sequence is not None:
-            had = self._sequence.forget(context.profile, key)
+            had = self._sequence.forget(context.profile, key, happened)
         if holding.drop(context.profile, self.play.play, key or None):
             had = True
         lifecycle.revoke(context, self.play.play, key or None)

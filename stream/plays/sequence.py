@@ -48,7 +48,7 @@ class Sequence:
             if run.last < 0 or run.last > time or time - run.first > self._within:
                 continue
             if place == len(self._steps) - 1:
-                self.forget(profile, key)
+                self.forget(profile, key, time)
                 return True
             if run.first >= runs[place].first:
                 runs[place] = Run(run.first, time)
@@ -59,9 +59,13 @@ class Sequence:
             profile.progress = {**others, name: tuple(runs)}
         return False
 
-    def forget(self, profile: Profile, key: str | None) -> bool:
-        """Forget the runs with a key, or with any for None; whether there were some."""
-        kept = {name: runs for name, runs in profile.progress.items() if not self._is_mine(name, key)}
+    def forget(self, profile: Profile, key: str | None, happened: int) -> bool:
+        """Forget the runs with a key, or any for None, that began before a time (ms); whether some did."""
+        kept = {
+            name: runs
+            for name, runs in profile.progress.items()
+            if not self._is_mine(name, key) or all(run.first > happened or run.last < 0 for run in runs)
+        }
         had = len(kept) < len(profile.progress)
         if had:
             profile.progress = kept

@@ -236,6 +236,23 @@ def test_what_a_trigger_is_about() -> None:
     assert [(t.data.play, t.correlation) for t in outcome.triggers] == [("probe", "a"), ("other", None)]
 
 
+def test_what_calls_off_counts_by_when_it_happened() -> None:
+    """What is told before its beginning, or of a time before it, calls off what it would have then."""
+    engine = engine_of(probe(absence=CART, by="cart", cancelled_by=["app.failed"]))
+    cart, failed = at(0, "cart.added", cart="a"), at(5, "app.failed", cart="a")
+    before = at(-5, "app.failed", cart="a")
+    evening = engine_of(probe(**NO_SHOW))
+    booked = life(evening, [BOOKED])[-1].profile
+    old = happened("booking.cancelled", NOON - 2 * DAY, {"booking": "b1"})
+
+    told_before = engine.step(engine.step(None, failed, NOON + 6 * MINUTE).profile, cart, NOON + 7 * MINUTE)
+    told_of_before = engine.step(engine.step(None, cart, NOON).profile, before, NOON + MINUTE)
+
+    assert [len(each.profile.timers) for each in (told_before, told_of_before)] == [0, 1]
+    assert said([told_before, told_of_before]) == []
+    assert len(evening.step(booked, old, NOON).profile.timers) == 1
+
+
 STEPS = {"steps": ["product.viewed", "cart.added", "checkout.started"], "within": "60m"}
 
 
@@ -290,6 +307,11 @@ def test_the_same_step_twice() -> None:
             {"touchpoints": ["cart.added"], "reentry": "per-key"},
             ["reentry"],
             "`per-key` needs `by`, the field of the data that tells them apart",
+        ),
+        (
+            {"touchpoints": ["cart.added"], "cancelled_by": ["order.placed", "cart.added"]},
+            ["cancelled_by", 1],
+            "`cart.added` would call off what it begins or ends",
         ),
         (
             {"absence": {"after": ["cart.added"], "unless": ["order.placed"]}},
@@ -383,7 +405,7 @@ def test_never_more_than_allowed(lived: list[tuple[int, str, str, int]], fires: 
     moments = sorted([*moments, *((minute, None) for minute in fires)], key=lambda moment: moment[0])
     profile = new_profile("ann")
     entered: dict[str, list[tuple[int, str | None]]] = {play.play: [] for play in PLAYS}
-    waiting: set[str] = set()
+    waiting: dict[str, int] = {}
     for minute, touchpoint in [*moments, (400, None)]:
         now = NOON + minute * MINUTE
         outcome = engine.fire(profile, now) if touchpoint is None else engine.step(profile, touchpoint, now)
@@ -393,11 +415,15 @@ def test_never_more_than_allowed(lived: list[tuple[int, str, str, int]], fires: 
             if trigger.data.play == "wait":
                 assert trigger.correlation in waiting
         if touchpoint is not None and touchpoint.type == "cart.added":
-            waiting.add(touchpoint.data["cart"])
+            key = touchpoint.data["cart"]
+            waiting[key] = max(touchpoint.time, waiting.get(key, 0))
         if touchpoint is not None and touchpoint.type == "app.failed":
-            waiting.discard(touchpoint.data["cart"])
-            assert f"steps:{touchpoint.data['cart']}" not in profile.progress
-        assert {timer.key for timer in profile.timers} <= waiting
+            key = touchpoint.data["cart"]
+            if waiting.get(key, 0) <= touchpoint.time:
+                waiting.pop(key, None)
+            runs = profile.progress.get(f"steps:{key}", ())
+            assert not runs or max(run.first for run in runs) > touchpoint.time
+        assert {timer.key for timer in profile.timers} <= waiting.keys()
     times = {name: [time for time, _ in each] for name, each in entered.items()}
     assert len(entered["once"]) <= 1
     for name in ("hourly", "wait"):
