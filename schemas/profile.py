@@ -136,10 +136,13 @@ class Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
     Attributes:
         count: touchpoints of this type.
         last: time of the latest one, in ms.
+        decayed: touchpoints of this type, each halved every 28 days, valued as at `last`; of a profile
+            from before this was counted, those since.
     """
 
     count: int
     last: int
+    decayed: float = 0.0
 
 
 class Moment(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
@@ -513,6 +516,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         last_amount: money of the latest activity.
         gap_mean: mean days between active days.
         gap_m2: sum of squared deviations of those days (Welford 1962).
+        active_decayed: active days, each halved every 7, 28 and 90 days, valued as at the latest one.
+        spent_decayed: money spent, halved every 90 days, valued as at `last_active`.
         stage: 5A stage, one of `aware`, `appeal`, `ask`, `act`, `advocate`.
         stage_since: when it was entered, in ms.
         moments: the experience ledger, oldest first; at most `MAX_MOMENTS`.
@@ -644,6 +649,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     language_said: int = 0
     referred_by: str | None = None
     referred_at: int = 0
+    active_decayed: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    spent_decayed: float = 0.0
 
 
 class _Timed(msgspec.Struct, gc=False):

@@ -19,7 +19,7 @@ from schemas.touchpoint import Touchpoint
 from stream import identity
 from stream.forward import Forward
 
-_NOT_TOLD = frozenset(("decayed", "applied", "reached", "evidence"))
+_NOT_TOLD = frozenset(("decayed", "active_decayed", "applied", "reached", "evidence"))
 """Fields with an entry for something else than a piece of what was known."""
 
 

@@ -18,6 +18,14 @@ from schemas.touchpoint import Touchpoint
 HALF_LIVES = (7 * DAY, 28 * DAY, 90 * DAY)
 """Half-lives of the decayed counts, in ms: a week, four weeks, a quarter."""
 
+KIND_HALF_LIFE = HALF_LIVES[1]
+"""Half-life of the decayed count of each kind, in ms."""
+
+MONEY_HALF_LIFE = HALF_LIVES[2]
+"""Half-life of money spent, in ms."""
+
+_HALF_LIVES_DAYS = tuple(half_life / DAY for half_life in HALF_LIVES)
+
 
 def count(profile: Profile, touchpoint: Touchpoint) -> None:
     """Count a touchpoint: first and last time, kind, and the decayed counts.
@@ -54,8 +62,18 @@ def count(profile: Profile, touchpoint: Touchpoint) -> None:
         kind = kinds.get(name)
     profile.kinds = {
         **kinds,
-        name: Kind(1, time) if kind is None else Kind(kind.count + 1, max(kind.last, time)),
+        name: Kind(1, time, 1.0) if kind is None else _met(kind, Kind(1, time, 1.0)),
     }
+
+
+def _met(one: Kind, other: Kind) -> Kind:
+    """What two counts of a kind add up to; each decays by its own age."""
+    age = one.last - other.last
+    if age >= 0:
+        decayed = one.decayed + other.decayed * exp2(-age / KIND_HALF_LIFE)
+        return Kind(one.count + other.count, one.last, decayed)
+    decayed = one.decayed * exp2(age / KIND_HALF_LIFE) + other.decayed
+    return Kind(one.count + other.count, other.last, decayed)
 
 
 def count_activity(profile: Profile, touchpoint: Touchpoint) -> None:
@@ -70,9 +88,13 @@ def count_activity(profile: Profile, touchpoint: Touchpoint) -> None:
     if profile.active_days == 0:
         profile.active_days = 1
         profile.last_active = time
-        profile.last_amount = amount
+        profile.last_amount = profile.spent_decayed = amount
         profile.days = _packed([day])
+        profile.active_decayed = (1.0, 1.0, 1.0)
         return
+    if profile.active_decayed[2] == 0.0:
+        # A profile from before these were kept: what the days remembered tell is most of it.
+        profile.active_decayed = _decayed(days_of(profile))
     gap = day - profile.last_active // DAY
     if gap > 0:
         days = profile.days or _packed(days_of(profile))
@@ -81,11 +103,21 @@ def count_activity(profile: Profile, touchpoint: Touchpoint) -> None:
         profile.gap_mean += delta / (profile.active_days - 1)
         profile.gap_m2 += delta * (gap - profile.gap_mean)
         profile.days = days[-2 * (MAX_DAYS - 1) :] + _packed([day])
+        week, month, quarter = profile.active_decayed
+        profile.active_decayed = (
+            week * exp2(-gap / _HALF_LIVES_DAYS[0]) + 1.0,
+            month * exp2(-gap / _HALF_LIVES_DAYS[1]) + 1.0,
+            quarter * exp2(-gap / _HALF_LIVES_DAYS[2]) + 1.0,
+        )
     elif gap < 0:
         _insert(profile, day)
-    if time >= profile.last_active:
+    age = profile.last_active - time
+    if age <= 0:
+        profile.spent_decayed = profile.spent_decayed * exp2(age / MONEY_HALF_LIFE) + amount
         profile.last_active = time
         profile.last_amount = amount
+    else:
+        profile.spent_decayed += amount * exp2(-age / MONEY_HALF_LIFE)
 
 
 def merge(profile: Profile, other: Profile) -> None:
@@ -115,12 +147,15 @@ def _merge_counts(profile: Profile, other: Profile) -> None:
     for type_, kind in other.kinds.items():
         name = type_ if type_ in kinds or len(kinds) < MAX_KINDS else OTHER_KIND
         known = kinds.get(name)
-        kinds[name] = kind if known is None else Kind(known.count + kind.count, max(known.last, kind.last))
+        kinds[name] = kind if known is None else _met(known, kind)
     profile.kinds = kinds
 
 
 def _merge_activity(profile: Profile, other: Profile) -> None:
     profile.spent += other.spent
+    latest = max(profile.last_active, other.last_active) if profile.active_days else other.last_active
+    profile.spent_decayed *= exp2(-(latest - profile.last_active) / MONEY_HALF_LIFE)
+    profile.spent_decayed += other.spent_decayed * exp2(-(latest - other.last_active) / MONEY_HALF_LIFE)
     # Of two at the same time the larger amount, so that it doesn't matter which profile is the other.
     if (other.last_active, other.last_amount) > (profile.last_active, profile.last_amount) or (
         profile.active_days == 0
@@ -140,6 +175,7 @@ def _merge_activity(profile: Profile, other: Profile) -> None:
         profile.gap_m2 += other.gap_m2 + delta * delta * ours_n * theirs_n / both
     else:
         profile.gap_mean, profile.gap_m2 = _gaps(days)
+    profile.active_decayed = _merged_decays(profile, other, ours, theirs) if forgotten else _decayed(days)
     profile.active_days = forgotten + len(days)
     profile.days = _packed(days[-MAX_DAYS:])
     profile.last_active, profile.last_amount = last
@@ -151,6 +187,9 @@ def _insert(profile: Profile, day: int) -> None:
     all_known = profile.active_days == len(days)
     if day in days or (day < days[0] and not all_known):
         return
+    week, month, quarter = profile.active_decayed
+    one = _decayed([day], days[-1])
+    profile.active_decayed = (week + one[0], month + one[1], quarter + one[2])
     insort(days, day)
     profile.active_days += 1
     if all_known:
@@ -177,6 +216,38 @@ def _gaps(days: Sequence[int]) -> tuple[float, float]:
         mean += delta / number
         squares += delta * (next_ - one - mean)
     return mean, squares
+
+
+def _decayed(days: Sequence[int], at: int | None = None) -> tuple[float, float, float]:
+    """Days in order, each halved every 7, 28 and 90 days, as at a day; by default the latest of them."""
+    if not days:
+        return (0.0, 0.0, 0.0)
+    if at is None:
+        at = days[-1]
+    week = month = quarter = 0.0
+    for day in days:
+        age = at - day
+        week += exp2(-age / _HALF_LIVES_DAYS[0])
+        month += exp2(-age / _HALF_LIVES_DAYS[1])
+        quarter += exp2(-age / _HALF_LIVES_DAYS[2])
+    return week, month, quarter
+
+
+def _merged_decays(
+    profile: Profile, other: Profile, ours: Sequence[int], theirs: Sequence[int]
+) -> tuple[float, float, float]:
+    """The decayed active days of two, a day that both are known to have counted once."""
+    at = max(*ours[-1:], *theirs[-1:], 0)
+    both = _decayed(sorted({*ours} & {*theirs}), at)
+    week, month, quarter = (
+        mine * exp2(-(at - ours[-1] if ours else 0) / half_life)
+        + its * exp2(-(at - theirs[-1] if theirs else 0) / half_life)
+        - twice
+        for mine, its, twice, half_life in zip(
+            profile.active_decayed, other.active_decayed, both, _HALF_LIVES_DAYS, strict=True
+        )
+    )
+    return week, month, quarter
 
 
 def days_of(profile: Profile) -> list[int]:

@@ -65,7 +65,12 @@ def assert_same_life(found: Profile, expected: Profile) -> None:
         if name in PER_ARRIVAL or name in OWN:
             continue
         ours, theirs = getattr(found, name), getattr(expected, name)
-        if name in ("decayed", "spent"):
+        if name == "kinds":
+            assert ours.keys() == theirs.keys()
+            for type_, kind in ours.items():
+                assert (kind.count, kind.last) == (theirs[type_].count, theirs[type_].last), type_
+                assert kind.decayed == pytest.approx(theirs[type_].decayed, rel=1e-9), type_
+        elif name in ("decayed", "spent", "active_decayed", "spent_decayed"):
             assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-6), name
         elif name == "bookings":
             # Whether a door opens is decided when the guest stands before it.

@@ -22,6 +22,15 @@ def counted(*times: int, type_: str = "page.viewed") -> Profile:
     return profile
 
 
+def assert_same_kinds(one: Profile, other: Profile) -> None:
+    """Counts and times to the bit, decayed counts to rounding."""
+    assert [(name, kind.count, kind.last) for name, kind in sorted(one.kinds.items())] == [
+        (name, kind.count, kind.last) for name, kind in sorted(other.kinds.items())
+    ]
+    for name, kind in one.kinds.items():
+        assert other.kinds[name].decayed == pytest.approx(kind.decayed, rel=1e-9)
+
+
 def bought(*purchases: tuple[int, float | None]) -> Profile:
     """A profile with purchases, each a time and an amount."""
     profile = new_profile("ann")
@@ -36,7 +45,7 @@ def test_first_touchpoint() -> None:
 
     assert (profile.touchpoints, profile.first_seen, profile.last_seen) == (1, NOON, NOON)
     assert profile.decayed == (1.0, 1.0, 1.0)
-    assert profile.kinds == {"page.viewed": Kind(1, NOON)}
+    assert profile.kinds == {"page.viewed": Kind(1, NOON, 1.0)}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +63,7 @@ def test_late_touchpoint_counts_by_its_own_age() -> None:
 
     assert (profile.first_seen, profile.last_seen) == (NOON - 7 * DAY, NOON)
     assert profile.decayed[0] == 1.5
-    assert profile.kinds["page.viewed"] == Kind(2, NOON)
+    assert profile.kinds["page.viewed"] == Kind(2, NOON, 1.0 + 2**-0.25)
 
 
 def test_kinds_beyond_the_limit_are_counted_together() -> None:
@@ -65,8 +74,9 @@ def test_kinds_beyond_the_limit_are_counted_together() -> None:
     count(profile, happened("kind-0", NOON + 99))
 
     assert len(profile.kinds) == MAX_KINDS + 1
-    assert profile.kinds[OTHER_KIND] == Kind(2, NOON + MAX_KINDS + 1)
-    assert profile.kinds["kind-0"] == Kind(2, NOON + 99)
+    other, first = profile.kinds[OTHER_KIND], profile.kinds["kind-0"]
+    assert (other.count, other.last) == (2, NOON + MAX_KINDS + 1)
+    assert (first.count, first.last) == (2, NOON + 99)
 
 
 @PROPERTY_TEST
@@ -81,7 +91,8 @@ def test_order_of_arrival_does_not_matter(orders: tuple[list[int], list[int]]) -
 
     assert second.decayed == pytest.approx(first.decayed, rel=1e-9)
     assert (second.first_seen, second.last_seen) == (first.first_seen, first.last_seen)
-    assert (second.touchpoints, second.kinds) == (first.touchpoints, first.kinds)
+    assert second.touchpoints == first.touchpoints
+    assert_same_kinds(first, second)
 
 
 def test_purchases_of_one_day_are_one_active_day() -> None:
@@ -164,3 +175,58 @@ def test_merged_purchases_are_those_of_one(purchases: list[tuple[int, bool]]) ->
 
     for field in ("active_days", "days", "gap_mean", "gap_m2", "spent", "last_active"):
         assert getattr(mine, field) == getattr(expected, field)
+
+
+@PROPERTY_TEST
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.integers(-5, 50)), min_size=1, max_size=MAX_DAYS).flatmap(
+        lambda bought: st.tuples(st.just(bought), st.permutations(bought))
+    )
+)
+def test_late_purchases_decay_by_their_own_age(orders: tuple[list[tuple[int, int]], ...]) -> None:
+    """Any order of the same purchases gives the decayed days and money that their ages ask for."""
+    first, second = (bought(*((NOON + day * DAY, float(money)) for day, money in order)) for order in orders)
+    last = max(day for day, _ in orders[0])
+    ages = [last - day for day in {day for day, _ in orders[0]}]
+
+    for profile in (first, second):
+        for decayed, half_life in zip(profile.active_decayed, (7, 28, 90), strict=True):
+            assert decayed == pytest.approx(sum(2 ** (-age / half_life) for age in ages), rel=1e-9)
+        money = sum(amount * 2 ** (-(last - day) / 90) for day, amount in orders[0])
+        assert profile.spent_decayed == pytest.approx(money, rel=1e-9, abs=1e-9)
+
+
+def test_kinds_decay_by_themselves() -> None:
+    """A kind halves every 28 days, as at its own latest touchpoint, whatever order it came in."""
+    times = (NOON, NOON - 28 * DAY, NOON - 56 * DAY)
+
+    assert counted(*times).kinds["page.viewed"] == Kind(3, NOON, 1.75)
+    assert counted(*reversed(times)).kinds["page.viewed"] == Kind(3, NOON, 1.75)
+
+
+def test_profile_of_before_decayed_days_goes_on() -> None:
+    """The days that are remembered tell what had been counted; so does a late one afterwards."""
+    profile = bought((NOON, 1.0), (NOON + 28 * DAY, 1.0))
+    profile.active_decayed = (0.0, 0.0, 0.0)
+    count_activity(profile, happened("order.placed", NOON + 56 * DAY))
+
+    assert profile.active_decayed[1] == pytest.approx(1.75)
+
+
+@PROPERTY_TEST
+@given(st.lists(st.tuples(st.integers(0, 300), st.booleans()), min_size=1, max_size=3 * MAX_DAYS))
+def test_merged_decays_are_those_of_one(purchases: list[tuple[int, bool]]) -> None:
+    """Two profiles of one customer add up to what one would have counted; a shared day counts once."""
+    ordered = sorted(purchases)
+    mine, theirs = (
+        bought(*((NOON + day * DAY, 2.0) for day, ours in ordered if ours is side)) for side in (True, False)
+    )
+    expected = bought(*((NOON + day * DAY, 2.0) for day, _ in ordered))
+    for profile in (mine, theirs):
+        profile.touchpoints = 1
+    known = mine.active_days + theirs.active_days <= MAX_DAYS
+    merge(mine, theirs)
+
+    assert mine.spent_decayed == pytest.approx(expected.spent_decayed, rel=1e-9)
+    if known:
+        assert mine.active_decayed == pytest.approx(expected.active_decayed, rel=1e-9)
