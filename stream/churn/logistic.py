@@ -3,8 +3,8 @@
 # ruff: noqa: SLF001 - River has no other way to its state, and the tests fail when that changes
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from math import exp, isfinite, sqrt
+from collections.abc import Mapping
+from math import exp, sqrt
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from river import linear_model, optim, preprocessing
 from river.utils.vectordict import VectorDict
 
 from stream.churn.clip import Clip
+from stream.churn.plain import check_finite
 from stream.churn.scorer import Features
 
 _KIND = "logistic-newton"
@@ -123,7 +124,7 @@ class Logistic:
         # Built apart and taken over whole: a snapshot that can't be used leaves this one as it was.
         fresh = Logistic()
         try:
-            _check_finite(snapshot)
+            check_finite(snapshot)
             regression, scaler = fresh._regression, fresh._scaler
             regression.intercept = snapshot["intercept"]
             regression._weights = VectorDict(dict(snapshot["weights"]))
@@ -147,18 +148,3 @@ def _square(rows: list[list[float]], least: int) -> np.ndarray[tuple[int, int], 
     if len(rows) < least or any(len(row) != len(rows) for row in rows):
         raise ValueError("the snapshot's inverse_curvature is no square with a row for each feature")
     return np.array(rows, dtype=np.float64, order="F").reshape(len(rows), len(rows), order="F")
-
-
-def _check_finite(snapshot: Mapping[str, Any]) -> None:
-    for name, value in snapshot.items():
-        for number in _numbers(value):
-            if not isfinite(number):
-                raise ValueError(f"the snapshot's {name} holds {number}")
-
-
-def _numbers(value: Any) -> Iterator[float]:
-    if isinstance(value, Mapping | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _numbers(inner)
-    elif not isinstance(value, str):
-        yield value

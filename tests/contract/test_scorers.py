@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from stream.churn.features import NAMES
 from stream.churn.logistic import Logistic
 from stream.churn.scorer import Features, Scorer
+from stream.churn.stacked import Stacked
 from tests.hotel import PROPERTY_TEST
 
-SCORERS: list[Callable[[], Scorer]] = [Logistic]
+SCORERS: list[Callable[[], Scorer]] = [Logistic, Stacked]
 """Every implementation; a new one is added here and nowhere else."""
 
 every_scorer = pytest.mark.parametrize("make", SCORERS)
