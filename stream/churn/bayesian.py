@@ -1,0 +1,339 @@
+"""Bayesian: online logistic regression that knows how sure it is of each weight, as a River classifier."""
+
+# ruff: noqa: SLF001 - what is restored is built apart, in a fresh one of the same class
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from math import exp, isfinite
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from river import base
+from scipy.linalg.blas import dsymv, dsyr
+
+from stream.churn.plain import check_finite
+
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+KIND_SUFFIX = ":decayed"
+"""Ends the name of the feature that stands for its kind of touchpoint in crosses."""
+
+KIND_KNOT = 1.0
+"""Standard deviations at which such a feature may bend: the step from one bad moment to two."""
+
+LEAST = 5
+"""Examples before features count at all: a mean and a deviation of fewer are chance."""
+
+_TINY = 1e-12
+"""Variance below which a feature is constant."""
+
+_HUGE = 1e12
+"""Features beyond it are taken as it: their squares must be finite."""
+
+
+class BayesianLogistic(base.Classifier):
+    """Logistic regression by an extended Kalman filter with the full covariance of its weights.
+
+    Features are standardised as they were so far, kept within ±`limit` and within what was learned from:
+    where nobody has been, the model says what it says of the nearest. Beside each feature there may be bends
+    (a weight that begins at a knot) and crosses (a weight of a product of two), so that it can follow steps
+    and exceptions; all weights together have one covariance, which tells near duplicates apart.
+
+    A feature that is left out is 0; one that was never met before has been 0 so far. Memory is the square of
+    the number of weights, which is bounded by `max_features` and the bends and crosses asked for.
+
+    Args:
+        offset: a feature that is taken as the log odds to begin with, neither standardised nor bent.
+        knots: where features bend, in standard deviations, by feature; those of 0 and above bend upwards.
+        crosses: pairs of features.
+        kind_crosses: features that are crossed with each kind of touchpoint.
+        limit: standard deviations at which a feature is clipped.
+        prior: variance of the weight of a feature, before anything was learned.
+        prior_bend: the same of bends and crosses: smaller, so that straight lines come first.
+        prior_offset: the same of the offset's weight, around 1.
+        max_features: features beyond so many, in the order in which they were met, are left out.
+        max_kinds: kinds of touchpoint beyond so many are not bent and not crossed.
+
+    >>> model = BayesianLogistic()
+    >>> for day in range(50):
+    ...     model.learn_one({"recency": float(day % 10)}, day % 10 > 5)
+    >>> model.predict_one({"recency": 9.0}), model.predict_one({"recency": 1.0})
+    (True, False)
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - River reads parameters off the constructor
+        self,
+        offset: str = "",
+        knots: Mapping[str, Sequence[float]] | None = None,
+        crosses: Sequence[tuple[str, str]] = (),
+        kind_crosses: Sequence[str] = (),
+        limit: float = 5.0,
+        prior: float = 0.1,
+        prior_bend: float = 0.03,
+        prior_offset: float = 0.25,
+        max_features: int = 96,
+        max_kinds: int = 8,
+    ) -> None:
+        self.offset = offset
+        self.knots = knots
+        self.crosses = crosses
+        self.kind_crosses = kind_crosses
+        self.limit = limit
+        self.prior = prior
+        self.prior_bend = prior_bend
+        self.prior_offset = prior_offset
+        self.max_features = max_features
+        self.max_kinds = max_kinds
+        self._count = 0
+        self._names: tuple[str, ...] = ()
+        self._terms: list[tuple[Hashable, ...]] = []
+        self._means = self._squares = self._lows = self._highs = np.zeros(0)
+        self._weights: Floats = np.zeros(0)
+        self._covariance: Floats = np.zeros((0, 0), order="F")
+        self._take_up(())
+
+    # River's interface
+
+    def predict_proba_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[base.typing.ClfTarget, float]:
+        """The probability of both classes."""
+        risk = self.risk(x)
+        return {False: 1.0 - risk, True: risk}
+
+    def learn_one(self, x: Mapping[Hashable, Any], y: Any, **kwargs: Any) -> None:
+        """Learn from an example; one that holds what is no number teaches as if that were 0."""
+        if len(x) != self._width or not self._known.issuperset(x):
+            self._meet(x)
+        values = self._values(x)
+        offset = x.get(self.offset, 0.0)
+        if not isfinite(values.sum() + offset) or np.abs(values).max(initial=0.0) > _HUGE:
+            values, offset = _tamed(values), float(_tamed(np.array([offset]))[0])
+        self._note(values)
+        self._fill(values, offset)
+        inputs, weights, covariance = self._inputs, self._weights, self._covariance
+        log_odds = float(weights.dot(inputs))
+        log_odds = min(max(log_odds, -30.0), 30.0)
+        risk = 1.0 / (1.0 + exp(-log_odds))
+        certainty = risk * (1.0 - risk)
+        direction = dsymv(1.0, covariance, inputs, lower=1)
+        spread = max(float(inputs.dot(direction)), 0.0)
+        gain = 1.0 / (1.0 + certainty * spread)
+        dsyr(-certainty * gain, direction, a=covariance, lower=1, overwrite_a=1)
+        direction *= (float(bool(y)) - risk) * gain
+        weights += direction
+
+    # What a scorer needs besides
+
+    def risk(self, x: Mapping[Hashable, Any]) -> float:
+        """The probability of the class True."""
+        self._fill(self._values(x), x.get(self.offset, 0.0))
+        log_odds = float(self._weights.dot(self._inputs))
+        if not isfinite(log_odds):
+            self._fill(_tamed(self._values(x)), float(_tamed(np.array([x.get(self.offset, 0.0)]))[0]))
+            log_odds = float(self._weights.dot(self._inputs))
+        if log_odds >= 0.0:
+            return 1.0 / (1.0 + exp(-log_odds)) if log_odds < 700.0 else 1.0
+        odds = exp(log_odds) if log_odds > -700.0 else 0.0
+        return odds / (1.0 + odds)
+
+    def contributions(self, x: Mapping[Hashable, Any]) -> dict[str, float]:
+        """What each feature adds to the log odds, against the average customer; a cross is halved."""
+        self._fill(_tamed(self._values(x)), x.get(self.offset, 0.0))
+        parts = dict.fromkeys(self._names, 0.0)
+        for term, value in zip(self._terms, (self._weights * self._inputs).tolist(), strict=True):
+            if term[0] == "cross":
+                for name in term[1:]:
+                    parts[str(name)] += value / 2.0
+            elif term[0] == "offset":
+                parts[self.offset] = parts.get(self.offset, 0.0) + value
+            elif term[0] != "bias":
+                parts[str(term[1])] += value
+        return parts
+
+    def risks(self, rows: Floats, offsets: Floats) -> Floats:
+        """The probabilities for many at once: a row of features each, in the order of `features`."""
+        z = np.clip((rows - self._means) * self._scales, self._lower, self._upper)
+        inputs = [np.ones((len(rows), 1)), offsets[:, None], z]
+        if len(self._bent):
+            inputs.append(np.maximum(z[:, self._bent] * self._signs - self._knots_signed, 0.0))
+        if len(self._left):
+            inputs.append(z[:, self._left] * z[:, self._right])
+        log_odds = np.clip(np.hstack(inputs) @ self._weights, -700.0, 700.0)
+        risks: Floats = 1.0 / (1.0 + np.exp(-log_odds))
+        return risks
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features met so far, in order."""
+        return self._names
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that was learned, as plain numbers; of the covariance the lower half, column by column."""
+        size = len(self._weights)
+        lower = [self._covariance[place:, place].tolist() for place in range(size)]
+        return {
+            "count": self._count,
+            "features": list(self._names),
+            "means": self._means.tolist(),
+            "squares": self._squares.tolist(),
+            "lows": self._lows.tolist(),
+            "highs": self._highs.tolist(),
+            "weights": self._weights.tolist(),
+            "covariance": [value for column in lower for value in column],
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take on a snapshot.
+
+        Raises:
+            ValueError: it lacks something, is not shaped as one, or holds a number that is not finite.
+        """
+        try:
+            check_finite(snapshot)
+            fresh = self.clone()
+            names = tuple(str(name) for name in snapshot["features"])
+            fresh._take_up(names)
+            fresh._count = int(snapshot["count"])
+            for mine, part in (
+                (fresh._means, "means"),
+                (fresh._squares, "squares"),
+                (fresh._lows, "lows"),
+                (fresh._highs, "highs"),
+                (fresh._weights, "weights"),
+            ):
+                mine[:] = np.array(snapshot[part], dtype=np.float64).reshape(mine.shape)
+            packed = np.array(snapshot["covariance"], dtype=np.float64)
+            size, start = len(fresh._weights), 0
+            if len(packed) != size * (size + 1) // 2:
+                raise ValueError("the snapshot's covariance is not of the size that its features ask for")
+            for place in range(size):
+                fresh._covariance[place:, place] = packed[start : start + size - place]
+                start += size - place
+        except KeyError as missing:
+            raise ValueError(f"the snapshot lacks {missing}") from None
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"the snapshot is not shaped as one: {error}") from None
+        fresh._scale()
+        self.__dict__.update(fresh.__dict__)
+
+    # Inside
+
+    def _values(self, x: Mapping[Hashable, Any]) -> Floats:
+        try:
+            return np.array(self._get(x), dtype=np.float64)
+        except KeyError:
+            get = x.get
+            return np.array([get(name, 0.0) for name in self._names], dtype=np.float64)
+
+    def _fill(self, values: Floats, offset: float) -> None:
+        """Put the inputs together: 1, offset, standardised features, bends, crosses."""
+        z, inputs, bends, crosses = self._z, self._inputs, self._bends_at, self._crosses_at
+        np.subtract(values, self._means, out=z)
+        z *= self._scales
+        np.minimum(z, self._upper, out=z)
+        np.maximum(z, self._lower, out=z)
+        inputs[1] = offset
+        if bends < crosses:
+            bent = z[self._bent]
+            bent *= self._signs
+            bent -= self._knots_signed
+            np.maximum(bent, 0.0, out=inputs[bends:crosses])
+        if crosses < len(inputs):
+            np.multiply(z[self._left], z[self._right], out=inputs[crosses:])
+
+    def _note(self, values: Floats) -> None:
+        """Add to mean, deviation, least and greatest of each feature."""
+        self._count += 1
+        delta = values - self._means
+        self._means += delta / self._count
+        delta *= values - self._means
+        self._squares += delta
+        np.minimum(self._lows, values, out=self._lows)
+        np.maximum(self._highs, values, out=self._highs)
+        self._scale()
+
+    def _scale(self) -> None:
+        if self._count < LEAST:
+            return
+        variances = self._squares / self._count
+        varies = variances > _TINY
+        np.maximum(variances, _TINY, out=variances)
+        np.sqrt(variances, out=variances)
+        np.divide(varies, variances, out=self._scales)
+        np.minimum((self._highs - self._means) * self._scales, self.limit, out=self._upper)
+        np.maximum((self._lows - self._means) * self._scales, -self.limit, out=self._lower)
+
+    def _meet(self, x: Mapping[Hashable, Any]) -> None:
+        """Make room for features that are new."""
+        room = self.max_features - len(self._names)
+        new = [str(name) for name in x if name not in self._known][: max(room, 0)]
+        if new:
+            self._take_up((*self._names, *new))
+
+    def _take_up(self, names: tuple[str, ...]) -> None:
+        """Lay everything out for these features, and keep what is known of those that were there before."""
+        old_terms = {term: place for place, term in enumerate(self._terms)}
+        old_weights, old_covariance = self._weights, self._covariance
+        more = np.zeros(len(names) - len(self._names))
+        self._means, self._squares, self._lows, self._highs = (
+            np.concatenate((part, more)) for part in (self._means, self._squares, self._lows, self._highs)
+        )
+        self._names = names
+        self._known = frozenset((*names, self.offset))
+        self._width = len(self._known)
+        self._get = itemgetter(*names) if len(names) > 1 else lambda x: [x[name] for name in names]
+        place_of = {name: place for place, name in enumerate(names)}
+        bends, crosses = self._bends(), self._crosses(place_of)
+        self._terms = [("bias",), ("offset",), *(("line", name) for name in names)]
+        self._bends_at = len(self._terms)
+        self._terms += [("bend", *bend) for bend in bends]
+        self._crosses_at = len(self._terms)
+        self._terms += [("cross", *cross) for cross in crosses]
+        self._bent = np.array([place_of[name] for name, _ in bends], dtype=np.intp)
+        self._signs = np.array([1.0 if knot >= 0.0 else -1.0 for _, knot in bends])
+        self._knots_signed = np.array([abs(knot) for _, knot in bends])
+        self._left = np.array([place_of[one] for one, _ in crosses], dtype=np.intp)
+        self._right = np.array([place_of[other] for _, other in crosses], dtype=np.intp)
+        size = len(self._terms)
+        self._weights = np.zeros(size)
+        self._weights[1] = 1.0
+        self._covariance = np.zeros((size, size), order="F")
+        variances = [1.0, self.prior_offset] + [self.prior] * len(names)
+        variances += [self.prior_bend] * (len(bends) + len(crosses))
+        self._covariance[np.diag_indices(size)] = variances
+        kept = [(place, old_terms[term]) for place, term in enumerate(self._terms) if term in old_terms]
+        if kept:
+            now, before = (np.array(places, dtype=np.intp) for places in zip(*kept, strict=True))
+            self._weights[now] = old_weights[before]
+            # Old terms may lie in another order now: only the lower half is kept up to date.
+            whole = np.tril(old_covariance) + np.tril(old_covariance, -1).T
+            self._covariance[np.ix_(now, now)] = whole[np.ix_(before, before)]
+        # What scores and learns writes into these again and again.
+        self._inputs = np.zeros(size)
+        self._inputs[0] = 1.0
+        self._z = self._inputs[2 : 2 + len(names)]
+        self._scales = np.zeros(len(names))
+        self._upper = np.zeros(len(names))
+        self._lower = np.zeros(len(names))
+        self._scale()
+
+    def _kinds(self) -> list[str]:
+        return [name for name in self._names if name.endswith(KIND_SUFFIX)][: self.max_kinds]
+
+    def _bends(self) -> list[tuple[str, float]]:
+        kinds = set(self._kinds())
+        knots = self.knots or {}
+        return [
+            (name, knot)
+            for name in self._names
+            for knot in (knots.get(name, ()) if name not in kinds else (KIND_KNOT,))
+        ]
+
+    def _crosses(self, place_of: Mapping[str, int]) -> list[tuple[str, str]]:
+        asked = [*self.crosses, *((feature, kind) for kind in self._kinds() for feature in self.kind_crosses)]
+        return [(one, other) for one, other in asked if one in place_of and other in place_of]
+
+
+def _tamed(values: Floats) -> Floats:
+    """Values with 0 for what is no number, and within bounds."""
+    return np.clip(np.nan_to_num(values, nan=0.0, posinf=_HUGE, neginf=-_HUGE), -_HUGE, _HUGE)

@@ -1,0 +1,122 @@
+"""Stacked: the default for any business: BG/NBD where nothing was learned yet, and what is learned on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import expm1
+from typing import Any
+
+from stream.churn.bayesian import BayesianLogistic
+from stream.churn.bgnbd import BgNbd, fit
+from stream.churn.plain import check_finite
+from stream.churn.scorer import Features
+
+_KIND = "stacked"
+
+KNOTS = {
+    "recency": (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
+    "lateness": (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
+    "overdue": (-0.7, 0.0, 0.7),
+    "overdue_z": (-0.7, 0.0, 0.7),
+    "bgnbd": (-0.7, 0.0, 0.7),
+    **dict.fromkeys(("silence", "gap_last", "active_7", "tenure", "frequency"), (-0.7, 0.7)),
+}
+"""Where risk may bend, in standard deviations: finest in how long a customer has been away, where a contract,
+a weekly habit or a bill has a step."""
+
+CROSSED = ("recency", "frequency", "overdue", "active_28", "bgnbd", "gap_last", "lateness", "late")
+"""Signals of which each pair may mean something else together than alone."""
+
+KIND_CROSSED = ("overdue", "recency")
+"""What a kind of touchpoint may mean more beside: a complaint of one who is late."""
+
+_LONGEST = 20.0
+"""A log that is taken for days or counts: e²⁰ days is a million years."""
+
+
+class Stacked(BayesianLogistic):
+    """A Scorer: the log odds of BG/NBD, corrected by a Bayesian logistic regression on the signals.
+
+    Before any label has matured it says what BG/NBD says, which is fitted again as the stream goes on (see
+    `refit`) and needs no labels. The horizon is part of what it says.
+
+    Args:
+        horizon_days: within which a customer who doesn't come back counts as lost.
+
+    >>> scorer = Stacked(90.0)
+    >>> active = {"frequency": 1.6, "recency": 0.7, "gap_mean": 3.4}
+    >>> scorer.predict(active) < scorer.predict({**active, "recency": 5.0})
+    True
+    """
+
+    def __init__(self, horizon_days: float = 90.0) -> None:
+        super().__init__(
+            offset="bgnbd_offset",
+            knots=KNOTS,
+            crosses=tuple(combinations(CROSSED, 2)),
+            kind_crosses=KIND_CROSSED,
+        )
+        self.horizon_days = horizon_days
+        self.bgnbd = BgNbd()
+
+    def predict(self, features: Features) -> float:
+        """The probability of churn within the horizon, from 0 to 1."""
+        return self.risk(self._with_bgnbd(features))
+
+    def learn(self, features: Features, *, churned: bool) -> None:
+        """Learn from a snapshot of features whose label has matured."""
+        self.learn_one(self._with_bgnbd(features), churned)
+
+    def refit(self, histories: Sequence[tuple[float, float, float]]) -> None:
+        """Fit BG/NBD to histories (see `stream.churn.bgnbd.fit`), without any label."""
+        self.bgnbd = fit(histories, self.bgnbd)
+
+    def explain(self, features: Features) -> dict[str, float]:
+        """What each signal adds to the log odds, the most telling first; BG/NBD is one of them."""
+        parts = self.contributions(self._with_bgnbd(features))
+        parts["bgnbd"] = parts.get("bgnbd", 0.0) + parts.pop(self.offset, 0.0)
+        return dict(sorted(parts.items(), key=lambda part: -abs(part[1])))
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that was learned, as plain numbers."""
+        model = self.bgnbd
+        return {
+            "kind": _KIND,
+            "horizon_days": self.horizon_days,
+            "bgnbd": {"r": model.r, "alpha": model.alpha, "a": model.a, "b": model.b},
+            **super().snapshot(),
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take on a snapshot.
+
+        Raises:
+            ValueError: it is of another kind, lacks something, or holds a number that is not finite.
+        """
+        if snapshot.get("kind") != _KIND:
+            raise ValueError(f"a snapshot of kind {snapshot.get('kind')!r}, not {_KIND!r}")
+        check_finite(snapshot)
+        try:
+            horizon_days = float(snapshot["horizon_days"])
+            bgnbd = BgNbd(**snapshot["bgnbd"])
+        except KeyError as missing:
+            raise ValueError(f"the snapshot lacks {missing}") from None
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"the snapshot is not shaped as one: {error}") from None
+        super().restore(snapshot)
+        self.horizon_days, self.bgnbd = horizon_days, bgnbd
+
+    def _with_bgnbd(self, features: Features) -> dict[Any, float]:
+        """The features, and what BG/NBD says of them; nothing where there was no activity yet."""
+        get = features.get
+        frequency = get("frequency", 0.0)
+        if not 0.6 < frequency < _LONGEST:
+            return {**features, "bgnbd": 0.0, "bgnbd_lost": 0.0, "bgnbd_offset": 0.0}
+        repeats = expm1(frequency) - 1.0
+        gap, recency = get("gap_mean", 0.0), get("recency", 0.0)
+        latest = expm1(gap) * repeats if 0.0 < gap < _LONGEST else 0.0
+        age = latest + (expm1(recency) if 0.0 < recency < _LONGEST else 0.0)
+        silent, lost = self.bgnbd.log_odds(repeats, latest, age, self.horizon_days)
+        offset = silent if -5.0 < silent < 5.0 else (5.0 if silent > 0.0 else -5.0)
+        return {**features, "bgnbd": silent, "bgnbd_lost": lost, "bgnbd_offset": offset}
