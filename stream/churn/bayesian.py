@@ -95,7 +95,9 @@ class BayesianLogistic(base.Classifier):
 
     # River's interface
 
-    def predict_proba_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[base.typing.ClfTarget, float]:
+    def predict_proba_one(
+        self, x: Mapping[Hashable, Any], **kwargs: Any
+    ) -> dict[base.typing.ClfTarget, float]:
         """The probability of both classes."""
         risk = self.risk(x)
         return {False: 1.0 - risk, True: risk}
