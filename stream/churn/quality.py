@@ -52,6 +52,57 @@ def quality_of(risks: Sequence[float], churned: Sequence[bool]) -> Quality | Non
     )
 
 
+class Bin(msgspec.Struct, frozen=True):
+    """One of the bins of equal count that calibration is judged in.
+
+    Attributes:
+        points: how many fell into it.
+        risk: the mean of what was said of them.
+        churned: the share that was lost.
+    """
+
+    points: int
+    risk: float
+    churned: float
+
+
+def calibration_of(risks: Sequence[float], churned: Sequence[bool]) -> list[Bin]:
+    """What was said against what came, in 15 bins of equal count, the lowest risks first.
+
+    >>> calibration_of([0.9, 0.1], [True, False])
+    [Bin(points=1, risk=0.1, churned=0.0), Bin(points=1, risk=0.9, churned=1.0)]
+    """
+    pairs = sorted(zip(risks, churned, strict=True), key=lambda pair: pair[0])
+    bins = min(BINS, len(pairs))
+    edges = [len(pairs) * number // bins for number in range(bins + 1)] if bins else [0]
+    return [
+        Bin(
+            end - start,
+            sum(risk for risk, _ in pairs[start:end]) / (end - start),
+            sum(gone for _, gone in pairs[start:end]) / (end - start),
+        )
+        for start, end in pairwise(edges)
+    ]
+
+
+def log_loss_of(risks: Sequence[float], churned: Sequence[bool]) -> float:
+    """The mean of −log of what was said of what came, also where all or none were lost.
+
+    >>> round(log_loss_of([0.5, 0.5], [True, True]), 4)
+    0.6931
+    """
+    return sum(map(_log_loss, risks, churned)) / len(risks)
+
+
+def brier_of(risks: Sequence[float], churned: Sequence[bool]) -> float:
+    """The mean squared distance of risk and what came.
+
+    >>> brier_of([0.5, 1.0], [True, False])
+    0.625
+    """
+    return sum((risk - gone) ** 2 for risk, gone in zip(risks, churned, strict=True)) / len(risks)
+
+
 def _auc(pairs: Sequence[tuple[float, bool]], lost: int) -> float:
     # Mann and Whitney: the rank sum of the lost, equal risks sharing their mean rank.
     rank, rank_sum = 0, 0.0
