@@ -23,7 +23,7 @@ REFIT = 28 * DAY
 LEAST_POINTS = 100
 """Matured points that it needs for a first fit."""
 
-TUNED = (
+TUNED: tuple[dict[str, Any], ...] = (
     {
         "learning_rate": 0.05,
         "max_leaf_nodes": 8,
@@ -200,11 +200,11 @@ def _tuned(make: Callable[..., Any], table: Any, churned: Any) -> dict[str, Any]
     """The parameters that do best on the latest quarter, learned from the rest."""
     cut = len(table) * 3 // 4
     if len(set(churned[:cut])) < 2:
-        return dict(TUNED[0])
+        return TUNED[0]
 
-    def loss(parameters: Mapping[str, Any]) -> float:
+    def loss(parameters: dict[str, Any]) -> float:
         model = make(random_state=0, early_stopping=False, **parameters).fit(table[:cut], churned[:cut])
         risks = np.clip(model.predict_proba(table[cut:])[:, 1], 1e-3, 1 - 1e-3)
         return float(-np.where(churned[cut:], np.log(risks), np.log(1 - risks)).mean())
 
-    return dict(min(TUNED, key=loss))
+    return min(TUNED, key=loss)

@@ -92,9 +92,10 @@ def churn(
 ) -> None:
     """Run through the past once, in order of time, and judge each risk as it was given at its time.
 
-    It runs on profiles as the worker keeps them. A label matures at exactly the horizon after a point, for those who came back as for those who were lost, and is learned before anything is scored at
-    that moment. A customer's touchpoints of one UTC day are one activity; touchpoints of other types tell
-    something, and never decide who came back.
+    It runs on profiles as the worker keeps them. A label matures at exactly the horizon after a point, for
+    those who came back as for those who were lost, and is learned before anything is scored at that moment.
+    A customer's touchpoints of one UTC day are one activity; touchpoints of other types tell something, and
+    never decide who came back.
 
     \b
     Examples:
