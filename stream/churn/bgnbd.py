@@ -47,7 +47,7 @@ class BgNbd(msgspec.Struct, frozen=True):
     >>> round(model.alive(2, 200.0, 272.0), 3), round(model.alive(0, 0.0, 272.0), 3)
     (0.702, 1.0)
     >>> round(model.silent(2, 200.0, 272.0, 90.0), 3)
-    0.703
+    0.69
     """
 
     r: float = 0.7
