@@ -129,6 +129,9 @@ class _Checker:
             raise ConditionMistake(
                 f"`{root}` alone is nothing: name a field of it, such as `{root}.{_first(root)}`", node.at
             )
+        if root == "event" and fields[0] == "data":
+            # The long way, for a field whose name is taken.
+            return self._data(fields[1:], node.at)
         known = VARIABLES[root]
         if fields[0] in known:
             if len(fields) > 1:
@@ -136,9 +139,14 @@ class _Checker:
             return Reference(f"{root}.{fields[0]}", (), known[fields[0]].kind, node.at)
         if root != "event":
             raise ConditionMistake(f"`{root}` has no field `{fields[0]}`{nearest(fields[0], known)}", node.at)
+        return self._data(fields, node.at)
+
+    def _data(self, fields: list[str], at: int) -> Part:
+        if not fields:
+            raise ConditionMistake("`event.data` alone is nothing: name a field of it", at)
         if len(fields) > MAX_FIELDS:
-            raise ConditionMistake(f"`event` is named more than {MAX_FIELDS} fields deep", node.at)
-        return Reference("event", tuple(fields), "any", node.at)
+            raise ConditionMistake(f"`event` is named more than {MAX_FIELDS} fields deep", at)
+        return Reference("event", tuple(fields), "any", at)
 
     def _has(self, node: Call) -> Part:
         if len(node.arguments) != 1 or not isinstance(node.arguments[0], Name):

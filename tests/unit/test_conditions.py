@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.conditions.checking import Scope, check
 from schemas.conditions.evaluation import ConditionError, Reference, ready
-from schemas.conditions.meaning import conjuncts, meaning, names_event
+from schemas.conditions.meaning import conjuncts, meaning, names_event, references_in
 from schemas.conditions.syntax import MAX_LENGTH, MAX_NESTING, ConditionMistake, parse
 from schemas.errors import InputError
 from schemas.playbook import load
@@ -112,6 +112,7 @@ def test_conditions_that_are_taken(text: str) -> None:
         ("event.x == 99999999999999999999", 11, "`99999999999999999999` is beyond what 64 bits hold"),
         ("event.a.b.c.d.e == 1", 0, "`event` is named more than 4 fields deep"),
         ("event.type.x == 1", 0, "`event.type` has no fields"),
+        ("event.data == 1", 0, "`event.data` alone is nothing: name a field of it"),
         ("true", 0, "`true` is always the same, so it decides nothing"),
         ("profile.spent > 1 || true", 21, "`true` is always the same, so it decides nothing"),
         ("1 < 2", 0, "this is always true, whatever the data"),
@@ -144,6 +145,16 @@ def test_limits() -> None:
         refusal("profile.spent" + " + 1" * 40 + " > 1")[1] == "more than 32 operators `+` one after another"
     )
     assert refusal("!" * 40 + "profile.has_device")[1] == f"`{'!' * 40}` is more than one sign"
+
+
+def test_the_long_way_to_the_data() -> None:
+    """A field of the data is the same by either way; one whose name is taken is found by the long one."""
+    assert list(references_in(meaning("event.data.x == 1", SCOPE))) == [
+        Reference("event", ("x",), "number", 0)
+    ]
+    assert list(references_in(meaning("event.data.type == 'a'", SCOPE))) == [
+        Reference("event", ("type",), "text", 0)
+    ]
 
 
 def test_there_is_no_event_in_a_segment() -> None:
