@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from agents.bench.assignment import SESSION_SECONDS, Assignment
+from agents.settings import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ class Contestant:
         return self.needs is None or find_spec(self.needs) is not None
 
 
-def _dangol(assignment: Assignment) -> list[str]:
+def _dangol(assignment: Assignment, clock: Clock = "event") -> list[str]:
     options = {
-        "clock": "event",
+        "clock": clock,
         "bootstrap": assignment.bootstrap,
         "prefix": assignment.prefix,
         "group": assignment.group,
@@ -83,3 +84,8 @@ CONTESTANTS = {
     )
 }
 """All contestants by name, this project's first."""
+
+WORKER = Contestant(
+    "dangol", "`dangol worker`, as it ships", lambda assignment: _dangol(assignment, "record"), _profiles
+)
+"""This project's worker by the clock of a day of work, not of the past."""

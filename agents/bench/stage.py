@@ -121,6 +121,10 @@ class Stage:
 
     async def publish(self, topic: str, records: Iterable[Record]) -> None:
         """Append records to a topic, each to its partition, in full batches."""
+        await asyncio.gather(*await self.hand_over(topic, records))
+
+    async def hand_over(self, topic: str, records: Iterable[Record]) -> list[asyncio.Future[Any]]:
+        """Have records appended, in full batches; whoever asks waits until they are."""
         batches: dict[int, Any] = {}
         sent = []
         for record in records:
@@ -132,7 +136,15 @@ class Stage:
                 batch = batches[record.partition] = self._producer.create_batch()
         for partition, batch in batches.items():
             sent.append(await self._producer.send_batch(batch, topic, partition=partition))
-        await asyncio.gather(*sent)
+        return sent
+
+    async def records(self, topic: str) -> list[Any]:
+        """All that stands on a topic.
+
+        Raises:
+            DangolError: it can't be read to its end.
+        """
+        return [record async for record in self._read([topic])]
 
     async def now(self) -> int:
         """The time in ms, by the clock that stamps what the contestant writes."""

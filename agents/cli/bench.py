@@ -50,6 +50,19 @@ NAMES = ("dangol", "tutorial", "quix", "bare")
     default=0,
     help="Also recover this many profiles of 600 B.",
 )
+@click.option(
+    "--latency",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    help="Instead: arrivals to keys, at so many touchpoints a second.",
+)
+@click.option(
+    "--seconds",
+    type=click.IntRange(5, 600),
+    default=30,
+    show_default=True,
+    help="How long --latency measures.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON for a machine to read.")
 def command(
     events: int,
@@ -60,6 +73,8 @@ def command(
     bootstrap: str | None,
     only: tuple[str, ...],
     recovery: int,
+    latency: int,
+    seconds: int,
     as_json: bool,
 ) -> None:
     """Measure throughput: this worker, Faust's tutorial, Quix Streams and a bare aiokafka loop, side by side.
@@ -71,6 +86,7 @@ def command(
     Example:
       dangol bench
       dangol bench --recovery 200000 --json
+      dangol bench --latency 5000
       dangol bench --events 20000 --runs 1 --only dangol --only bare
     """
     import asyncio
@@ -82,6 +98,7 @@ def command(
     from rich.console import Console
 
     from agents.bench.contestants import CONTESTANTS
+    from agents.bench.latency import line_of, measure
     from agents.bench.report import OURS, lines_of, table_of
     from agents.bench.run import Plan, run
     from deploy.broker import LocalBroker
@@ -113,6 +130,10 @@ def command(
             say(f"starting {title}")
             bootstrap = stack.enter_context(local).bootstrap
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        if latency:
+            took = runner.run(measure(bootstrap, latency, seconds, partitions, say))
+            click.echo(msgspec.json.encode(took) if as_json else line_of(took))
+            return
         plan = Plan(events, customers, partitions, runs, recovery)
         report = runner.run(run(bootstrap, title, names, plan, say))
     if as_json:
