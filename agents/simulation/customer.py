@@ -24,6 +24,12 @@ LANGUAGES = {"seoul": "ko", "busan": "ko", "lisbon": "pt"}
 
 PRODUCTS = ("tea-set", "robe", "linen", "candle", "pillow", "coffee", "soap", "slippers", "hamper")
 
+PLACES = {"seoul": (37.5665, 126.9780), "busan": (35.1587, 129.1604), "lisbon": (38.7139, -9.1334)}
+"""Where the hotels are, latitude and longitude, as in the playbook that ships."""
+
+METRES_A_DEGREE = 111_195
+"""Of latitude."""
+
 ROLES = ("shopper", "newcomer", "arriving", "leaving", "staying", "booked")
 ROLE_SHARES = (54, 11, 19, 8, 4, 4)
 """What the day is for a customer; most have to do with the shop alone, newcomers for the first time."""
@@ -64,6 +70,7 @@ class Customer:
         )
         if self.role == "leaving":
             self.departure = TODAY
+        self.more = Random(f"{seed}/{number}/more")  # For what locations, rooms and tastes say.
         self.has_app = random.random() < (0.92 if self.role in HOTEL_ROLES else 0.5)
         self.lost = False
 
@@ -85,6 +92,13 @@ class Customer:
         )
         self.happenings.append(happening)
         return happening
+
+    def tells(
+        self, time: float, type_: str, channel: str, correlation: str | None = None, **data: Any
+    ) -> None:
+        """Let something happen that leaves all else that was drawn as it was."""
+        id_ = f"{self.more.getrandbits(64):016x}"
+        self.happenings.append(Happening(int(time), self.id, type_, channel, id_, data, correlation))
 
     def live_history(self) -> None:
         """Everything from the first purchase to the night before the day."""
@@ -170,6 +184,25 @@ class Customer:
             "accuracy_m": round(self.random.uniform(4, 60), 1),
         }
         self.meets(time, "guest.arrived", "device", self.booking, **{**data, **other})
+
+    def walk_in(self, time: float) -> None:
+        """Walk up to the hotel and in, with a phone that tells where it is; the key comes at the door."""
+        more = self.more
+        latitude, longitude = PLACES[self.home]
+        for minutes, metres in ((-6, 700), (-3, 330), (-1, 160), (0, 15), (1, 30)):
+            self.tells(
+                time + minutes * MINUTE,
+                "location.reported",
+                "device",
+                latitude=round(latitude + (metres + more.uniform(-9, 9)) / METRES_A_DEGREE, 6),
+                longitude=round(longitude + more.uniform(-9, 9) / METRES_A_DEGREE, 6),
+                accuracy_m=round(more.uniform(5, 30), 1),
+                device=self.device,
+            )
+
+    def room_is_ready(self, time: float) -> None:
+        """Let the housekeepers say that the room is done."""
+        self.tells(time, "room.ready", "front-desk", self.booking, booking=self.booking, room=self.room)
 
     def check_in(self, time: float) -> None:
         """Be a guest from now on."""

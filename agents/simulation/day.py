@@ -11,6 +11,20 @@ FATES = ("fine", "no-consent", "withdrawn", "inaccurate", "other-device", "wrong
 FATE_SHARES = (80, 4, 1, 6, 4, 3, 2)
 """How an arrival goes: most guests get the key, and each gate has someone whom it stops."""
 
+AWAITS_ROOM = "lisbon"
+"""The hotel where housekeeping says that rooms are ready, as in the playbook that ships."""
+
+BY_LOCATION = 0.3
+"""Share of phones that only tell where they are; the others know themselves that they have arrived."""
+
+TASTES = (
+    ("pillow", ("feather", "foam", "buckwheat")),
+    ("water", ("still", "sparkling")),
+    ("newspaper", ("none", "local")),
+    ("room", ("high floor", "away from the lift")),
+)
+STAFF = ("j.kim", "m.silva", "h.park")
+
 PAGES = ("/", "/shop", "/rooms", "/spa")
 SCREENS = ("home", "shop", "offers")
 
@@ -56,6 +70,10 @@ def _arrive(customer: Customer) -> None:
         customer.arrival += timedelta(days=1)
         customer.departure += timedelta(days=1)
         customer.book(time - HOUR, "call-centre", change=True)
+    ready = 0.0
+    if customer.home == AWAITS_ROOM and fate != "wrong-day":
+        ready = customer.local(customer.more.uniform(11, 16))
+        customer.room_is_ready(ready)
     if customer.has_app:
         _prepare(customer, time, fate)
         _walk_in(customer, time, fate)
@@ -64,11 +82,23 @@ def _arrive(customer: Customer) -> None:
         return
     smooth = customer.has_app and fate == "fine"
     queue = random.uniform(2, 8) if smooth else random.uniform(6, 45)
-    seen = time + queue * MINUTE
+    # Who comes before the room is ready drinks a coffee, and goes up when the phone says so.
+    seen = max(time, ready) + queue * MINUTE
     if queue > 30:
         customer.meets(seen, "wait.long", "front-desk", customer.booking, minutes=round(queue))
         _complain(customer, seen, 0.25)
     customer.check_in(seen + 20 * SECOND)
+    if customer.more.random() < 0.2:
+        name, tastes = customer.more.choice(TASTES)
+        customer.tells(
+            seen + MINUTE,
+            "preference.stated",
+            "front-desk",
+            customer.booking,
+            name=name,
+            value=customer.more.choice(tastes),
+            by=customer.more.choice(STAFF),
+        )
     if customer.has_app and random.random() < 0.12:  # Out for dinner and back: the key is there already.
         customer.arrive(time + random.uniform(1.5, 3) * HOUR)
     _be_served(customer, time + random.uniform(0.5, 4) * HOUR, 0.09)
@@ -99,6 +129,8 @@ def _walk_in(customer: Customer, time: float, fate: str) -> None:
         case "wrong-hotel":
             others = {"seoul": "busan", "busan": "seoul", "lisbon": "seoul"}
             customer.arrive(time, property=others[customer.home])
+        case _ if customer.more.random() < BY_LOCATION:
+            customer.walk_in(time)
         case _:
             customer.arrive(time)
 
