@@ -12,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench kafka docs lock chaos format clean
+.PHONY: help demo test lint bench kafka docs lock chaos format golden clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: $(VENV)/.dev  ## Run all tests but the chaos ones; starts Apache Kafka (JD
 
 chaos: $(VENV)/.dev  ## Break brokers and workers on purpose: ROUNDS=50 SEED=1 MODE=exactly-once
 	@ROUNDS=$(ROUNDS) SEED=$(SEED) MODE=$(MODE) REPORT=tests/chaos/REPORT.md $(BIN)/pytest -m chaos $(ARGS)
+
+golden: $(VENV)/.dev  ## Write down anew what the scenarios of tests/golden come to; look at the difference
+	@REGENERATE=1 $(BIN)/pytest -q tests/flow/test_golden.py
 
 lint: $(VENV)/.dev  ## Check style, types, layers and the published contracts
 	@$(BIN)/ruff check

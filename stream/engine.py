@@ -50,7 +50,9 @@ from stream.plays.index import PlayIndex
 
 _PLAYS = Path(__file__).parent / "plays"
 
-SHIPPED: dict[str, Path] = {name: _PLAYS / f"{name}.yaml" for name in ("hotel", "retail", "subscription", "b2b")}
+SHIPPED: dict[str, Path] = {
+    name: _PLAYS / f"{name}.yaml" for name in ("hotel", "retail", "subscription", "b2b")
+}
 """The playbooks that ship, by name."""
 
 DEFAULT_PLAYBOOK = SHIPPED["hotel"]
