@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from agents import shelf
 from agents.cli import main
 from schemas import pin
+from schemas import profile as profiles
 from schemas.decision import DecisionEvent
 from schemas.edition import KEPT
 from schemas.playbook import load
@@ -240,6 +241,62 @@ def test_what_a_crash_leaves_is_decided_by_what_decided_then(
         assert set(latest.values()) == {SPRING[0]}
     finally:
         second.kill()
+
+
+def test_kills_while_playbooks_come_and_go_change_no_decision(
+    kafka: str, topics: Topics, tmp_path: Path
+) -> None:
+    """What is repeated after a kill has the bytes that it had, whatever was applied meanwhile."""
+    workers = [Worker(kafka, topics, tmp_path / name, "--batch", "50") for name in ("one", "two")]
+
+    def decided_by(version: str, batch: list[Sent]) -> bool:
+        customers = {(key or b"").decode() for key, _, _ in batch}
+        found = decisions(kafka, topics)
+        return any(event.subject in customers and event.data.playbook == version for event in found)
+
+    try:
+        for worker in workers:
+            worker.start()
+        published = 0
+        for turn, playbook in enumerate((WINTER, SPRING, WINTER)):
+            for worker in workers:
+                worker.wait_ready()
+            version = apply(kafka, topics, playbook).version
+            for number in range(5):
+                batch = [complaint(f"t{turn}-{number}-{n}") for n in range(60)]
+                published += publish(kafka, topics.touchpoints, batch, PARTITIONS)
+                if number == 1:
+                    wait_for(
+                        lambda wanted=version, those=batch: decided_by(wanted, those),
+                        "it to decide",
+                        *workers,
+                    )
+            workers[turn % 2].kill()
+            workers[turn % 2].start()
+        wait_for(
+            lambda: len({r.key for r in read_profiles(kafka, topics)}) == published,
+            "everyone's profile",
+            *workers,
+        )
+        for worker in workers:
+            worker.wait_ready()
+        codes = [worker.stop() for worker in workers]
+    finally:
+        for worker in workers:
+            if worker.running:
+                worker.kill()
+
+    records = read_all(kafka, topics.decisions)
+    copies: dict[str, set[bytes]] = {}
+    for record in records:
+        event = msgspec.json.decode(record.value, type=DecisionEvent)
+        copies.setdefault(event.id, set()).add(record.value)
+    versions = {msgspec.json.decode(r.value, type=DecisionEvent).data.playbook for r in records}
+    assert codes == [0, 0]
+    assert len(copies) == published
+    assert [each for each in copies.values() if len(each) > 1] == []
+    assert versions >= {WINTER[0], SPRING[0]}
+    assert sum(profiles.decode(r.value).touchpoints for r in read_profiles(kafka, topics)) == published
 
 
 def test_a_file_that_was_named_is_not_replaced(kafka: str, topics: Topics, tmp_path: Path) -> None:
