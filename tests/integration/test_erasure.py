@@ -24,7 +24,6 @@ SECRETS = [ANN.encode(), b"secret-device", b"secret-purpose", b"secret-issue"]
 """What must not be found: the customer's id, and what the profile holds of the payload."""
 
 QUICK = {
-    "cleanup.policy": "compact",
     "min.cleanable.dirty.ratio": "0.01",
     "segment.ms": "1000",
     "delete.retention.ms": "1",
@@ -55,8 +54,11 @@ def made(bootstrap: str) -> Topics:
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await admin.start()
         try:
-            names = [spec.name for spec in topics.specs if spec.compacted]
-            await admin.create_topics([NewTopic(name, 1, 1, topic_configs=QUICK) for name in names])
+            kept = {spec.name: spec.config["cleanup.policy"] for spec in topics.specs if spec.compacted}
+            settings = {name: QUICK | {"cleanup.policy": policy} for name, policy in kept.items()}
+            await admin.create_topics(
+                [NewTopic(name, 1, 1, topic_configs=config) for name, config in settings.items()]
+            )
         finally:
             await admin.close()
         await create(bootstrap, topics, 1)
