@@ -11,19 +11,22 @@ from collections import Counter
 
 from schemas.profile import MAX_TIMERS, Profile, Timer
 
+STANDING = frozenset(("held", "live", "suppression"))
+"""Timers of which each stands for many things at once, the earliest of them: none is lost to others."""
+
 
 def put(profile: Profile, timer: Timer) -> None:
     """Set a timer, in place of the one with its name and key; if that is due at the same time, it stays.
 
     When there are too many, the name that has the most loses its earliest: a flood of issues costs
-    its own oldest ones their timers, and no key its end.
+    its own oldest ones their timers, and no key its end. One that stands for many things stays.
     """
     same = [other for other in profile.timers if (other.name, other.key) == (timer.name, timer.key)]
     if same and same[0].due == timer.due:
         return
     kept = sorted((*(other for other in profile.timers if other not in same), timer))
     if len(kept) > MAX_TIMERS:
-        numbers = Counter(other.name for other in kept)
+        numbers = Counter(other.name for other in kept if other.name not in STANDING)
         most = max(numbers, key=lambda name: (numbers[name], name))
         kept.remove(next(other for other in kept if other.name == most))
     profile.timers = tuple(kept)

@@ -72,6 +72,9 @@ def envelope(happening: Happening) -> dict[str, Any]:
 
 
 def _data(happening: Happening) -> dict[str, Any]:
+    if happening.type in ("consent.granted", "consent.withdrawn"):
+        # There it would be the one channel that the word is about.
+        return happening.data
     return {"channel": happening.channel, **happening.data}
 
 

@@ -99,6 +99,7 @@ class RoomKeyRule:
         self._fences = Fences(playbook.properties)
         self._accuracy = play.accuracy_m
         self._consent = play.purpose
+        self._channel = play.channel
         self._valid_for = millis_of(play.valid_for)
         self._max_age = millis_of(play.max_age)
         self._cooldown = millis_of(play.cooldown)
@@ -107,7 +108,7 @@ class RoomKeyRule:
     def decide(self, context: Context) -> None:
         """Revoke each live key that must not open any more; on an arrival, issue or hold one."""
         profile, type_ = context.profile, context.touchpoint.type
-        if type_ in self._permits and not permissions.agreed(profile, self._consent):
+        if type_ in self._permits and not permissions.agreed(profile, self._consent, self._channel):
             # Where a guest was is not kept for longer than that is agreed to.
             self._forget(profile)
         for booking in profile.bookings:
@@ -194,7 +195,7 @@ class RoomKeyRule:
             inside = self._decide(context, booking, arrival, failed)
             arrived = context.now if inside else arrived
         # Without consent no location is kept, and an old one is no word on where the guest is.
-        if is_own and arrival.is_fresh and permissions.agreed(profile, self._consent):
+        if is_own and arrival.is_fresh and permissions.agreed(profile, self._consent, self._channel):
             assert profile.device is not None
             held = () if inside else failed
             self._remember(profile, Presence(said, name, profile.device, inside, arrived, held))
@@ -289,7 +290,7 @@ class RoomKeyRule:
     def _has_ended(self, context: Context, booking: Booking, key: Key) -> bool:
         """Whether a live key lost its device or its consent, or the touchpoint ends its booking."""
         profile, touchpoint = context.profile, context.touchpoint
-        if key.device != profile.device or not permissions.agreed(profile, self._consent):
+        if key.device != profile.device or not permissions.agreed(profile, self._consent, self._channel):
             return True
         if touchpoint.type not in self._revoked_by or touchpoint.data.get("booking") != booking.id:
             return False
@@ -358,7 +359,7 @@ class RoomKeyRule:
             ("property", booking is not None and booking.property == arrival.property),
             ("day", booking is not None and self._is_today(booking, context.now)),
             ("device", profile.device is not None and profile.device == arrival.device),
-            ("consent", permissions.agreed(profile, self._consent)),
+            ("consent", permissions.agreed(profile, self._consent, self._channel)),
             ("accuracy", arrival.is_accurate),
             ("age", arrival.is_fresh),
             ("live-key", booking is None or booking.key is None),

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from schemas.families.suppression import Fatigue, SuppressionPlay
-from schemas.profile import MAX_HELD, Issued, Profile, Suppressed, new_profile
+from schemas.profile import MAX_HELD, MAX_TIMERS, Issued, Profile, Suppressed, Timer, new_profile
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
+from stream import timers
 from stream.arbitration import consent
 from stream.arbitration.arbiter import Arbiter
 from stream.arbitration.holdout import share_of
@@ -606,6 +607,18 @@ def test_leaving_a_play_revokes_what_is_out_and_drops_what_waits() -> None:
 
     assert why(outcomes) == ["fired", "revoked", "quiet-hours", "cancelled"]
     assert outcomes[-1].profile.held == ()
+
+
+def test_many_waits_cost_no_morning() -> None:
+    """However many timers there are, the ones that stand for what is held and what is out stay."""
+    (night,) = run([viewed(EVENING)], engine=engine_of(mail(quiet_hours="night"), calendars=NIGHT))
+    profile = night.profile
+
+    for number in range(2 * MAX_TIMERS):
+        timers.put(profile, Timer(EVENING + 40 * DAY + number, f"zz:{number}", "", "e"))
+
+    assert len(profile.timers) == MAX_TIMERS
+    assert profile.timers[0].name == "held"
 
 
 def test_attention_spent() -> None:
