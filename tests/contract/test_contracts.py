@@ -15,10 +15,11 @@ from jsonschema import Draft202012Validator
 from agents.cli import main
 from agents.cli.model import DEFAULT_VERSION
 from agents.display import header_values
-from schemas import deadletter, decision, erasure, mark, profile, stage, trigger
+from schemas import deadletter, decision, erasure, mark, pin, profile, stage, trigger
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
 from schemas.families.retention_offer import RetentionOffer
+from schemas.pin import Pin
 from schemas.profile import (
     Begun,
     Booking,
@@ -42,7 +43,7 @@ from schemas.profile import (
 )
 from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
 from stream.churn import models
-from stream.engine import DEFAULT_PLAYBOOK, load_engine
+from stream.engine import SHIPPED, load_engine
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -278,9 +279,26 @@ def test_a_mark_is_written_and_read_as_ever() -> None:
         mark.decode(msgspec.msgpack.encode({"version": 2, "erased": 1}))
 
 
-def test_the_shipped_playbook_is_as_described() -> None:
-    """The hotel's playbook holds to the schema that editors complete from; a misspelt field does not."""
-    playbook = msgspec.yaml.decode(DEFAULT_PLAYBOOK.read_bytes())
+def test_pins_are_written_and_read_as_ever() -> None:
+    """The bytes by which state knows what decides from which record on."""
+    pins = (Pin(7, MARCH, "hotel@3f9c2a1b", "cdnow-2026.11"),)
+    stored = (
+        b"\x82\xa7version\x01\xa4pins\x91\x84\xa6offset\x07\xa2at\xcf"
+        + MARCH.to_bytes(8, "big")
+        + b"\xa8playbook\xaehotel@3f9c2a1b\xa5model\xadcdnow-2026.11"
+    )
+
+    assert pin.encode(pins) == stored
+    assert pin.decode(stored) == pins
+    assert pin.KEY == b"\xfdpins"
+    with pytest.raises(StateError, match="version 2"):
+        pin.decode(msgspec.msgpack.encode({"version": 2, "pins": []}))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_playbook_is_as_described(name: str) -> None:
+    """It holds to the schema that editors complete from; a misspelt field does not."""
+    playbook = msgspec.yaml.decode(SHIPPED[name].read_bytes())
 
     assert errors("playbook", playbook) == []
     assert errors("playbook", {**playbook, "pleys": []}) == [
