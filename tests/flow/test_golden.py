@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from click.testing import CliRunner
 from agents.cli import main
 from stream.engine import SHIPPED
 from tests.scenarios import SCENARIOS, Scenario
+
+VERSION = re.compile(rb'"playbook":"([\w-]+)@[0-9a-f]{8}"')
 
 REGENERATE = os.environ.get("REGENERATE") == "1"
 
@@ -36,12 +39,13 @@ def replay(scenario: Scenario) -> bytes:
     assert result.exit_code == 0, result.output
     assert "rejected      " in result.stderr
     assert [line for line in result.stderr.splitlines() if line.startswith("line ")] == []
-    return result.stdout_bytes
+    # A playbook's digest changes with every word of it, whether or not that decides anything here.
+    return VERSION.sub(rb'"playbook":"\1"', result.stdout_bytes)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_a_scenario_comes_out_as_ever(scenario: Scenario) -> None:
-    """Byte for byte what was written down; whoever changes what is decided has to look at it."""
+    """Byte for byte what was written down, but for the playbook's digest; a change has to be looked at."""
     found = replay(scenario)
     if REGENERATE:
         scenario.expected.write_bytes(found)
