@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from string import Formatter
 
-import msgspec
+import msgspec.inspect
+
+from schemas.families.recommendation import Recommended
 
 MAX_TEXT = 500
 """Characters of a text: several of what a notification shows."""
@@ -55,10 +57,32 @@ def placeholders(text: str) -> list[str]:
 
 
 def facts_of(content: type[msgspec.Struct]) -> tuple[str, ...]:
-    """What the triggers of a family know, by name.
+    """What the triggers of a family know and can be said in a word, or in a list of items, by name.
 
     >>> from schemas.families.wow import Wow
     >>> facts_of(Wow)
     ('occasion', 'odds', 'offer', 'amount', 'currency')
     """
-    return content.__struct_fields__
+    known = msgspec.inspect.type_info(content)
+    assert isinstance(known, msgspec.inspect.StructType)
+    return tuple(field.name for field in known.fields if _is_spoken(field.type))
+
+
+_SPOKEN = (
+    msgspec.inspect.StrType,
+    msgspec.inspect.FloatType,
+    msgspec.inspect.IntType,
+    msgspec.inspect.DateType,
+    msgspec.inspect.DateTimeType,
+    msgspec.inspect.LiteralType,
+    msgspec.inspect.NoneType,
+)
+"""What stands in a sentence as it is; what is not known leaves the sentence unsaid."""
+
+
+def _is_spoken(type_: msgspec.inspect.Type) -> bool:
+    if isinstance(type_, msgspec.inspect.UnionType):
+        return all(_is_spoken(each) for each in type_.types)
+    if isinstance(type_, msgspec.inspect.VarTupleType):
+        return isinstance(type_.item_type, msgspec.inspect.StructType) and type_.item_type.cls is Recommended
+    return isinstance(type_, _SPOKEN)

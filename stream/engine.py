@@ -391,7 +391,7 @@ def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[str |
 def _follow(profile: Profile, touchpoint: Touchpoint, now: int) -> list[Forward]:
     """Note whose referral was followed; what is told to that customer."""
     by = referrals.follow(profile, touchpoint)
-    return [] if by is None else [Forward(referrals.success(touchpoint, by, now))]
+    return [] if by is None else [Forward(referrals.success(profile, by, now))]
 
 
 def _confirm(profile: Profile, touchpoint: Touchpoint) -> None:

@@ -286,7 +286,8 @@ class Meeting:
 
     def _forget(self, who: str) -> None:
         profile = self._profile
-        self.repeated = who not in profile.heard and who not in profile.links
+        was_referred = referrals.forget(profile, who)
+        self.repeated = who not in profile.heard and who not in profile.links and not was_referred
         profile.heard = {id_: number for id_, number in profile.heard.items() if id_ != who}
         profile.links = {id_: link for id_, link in profile.links.items() if id_ != who}
 
@@ -402,7 +403,8 @@ def farewells(profile: Profile, now: int) -> list[Forward]:
     Those that were claimed and have not answered yet are released as well.
     """
     others = {*profile.aliases, profile.customer, profile.moved_to}
-    knowing = sorted({*profile.links, *profile.heard} - others, key=str.encode)
+    advocate = () if profile.referred_by is None else (profile.referred_by,)
+    knowing = sorted({*profile.links, *profile.heard, *advocate} - others, key=str.encode)
     told = []
     for to in knowing:
         link = profile.links.get(to)

@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.profile import Profile
-from schemas.touchpoint import Identifier, Touchpoint
+from schemas.touchpoint import Identifier, Moved, Touchpoint
 
 SUCCEEDED = "referral.succeeded"
 """Type of the touchpoint by which the advocate hears that someone came."""
@@ -39,10 +39,23 @@ def follow(profile: Profile, touchpoint: Touchpoint) -> str | None:
     return by if is_new else None
 
 
-def success(touchpoint: Touchpoint, by: str, now: int) -> Touchpoint:
-    """What the advocate is told: that someone came, and not who."""
-    id_ = deterministic_id(SUCCEEDED, touchpoint.customer, by)
-    return Touchpoint(id_, SOURCE, SUCCEEDED, by, now)
+def success(profile: Profile, by: str, now: int) -> Touchpoint:
+    """What the advocate is told: that someone came.
+
+    It is numbered as all that one id tells another: so the advocate's profile knows to whom its erasure has
+    to say farewell, who then forgets by whom they were referred.
+    """
+    profile.sent = max(profile.sent + 1, now)
+    id_ = deterministic_id(SUCCEEDED, profile.customer, by)
+    return Touchpoint(id_, SOURCE, SUCCEEDED, by, now, moved=Moved((profile.customer,), profile.sent))
+
+
+def forget(profile: Profile, who: str) -> bool:
+    """Forget that a customer was referred by someone; whether that was so."""
+    if profile.referred_by != who:
+        return False
+    profile.referred_by, profile.referred_at = None, 0
+    return True
 
 
 def merge(profile: Profile, other: Profile) -> None:

@@ -87,7 +87,7 @@ def test_all_families_fire(day: Day) -> None:
         "retention-offer": 165,
         "service-context": 159,
         "wow": 13,
-        "participation": 214,
+        "participation": 603,
         "continue": 45,
         "recommendation": 336,
     }
@@ -139,7 +139,7 @@ def test_trigger_ids_are_unique(day: Day) -> None:
     """No two triggers share an id, so a subscriber that drops repeated ids loses none."""
     triggers = day.history + day.triggers
 
-    assert len({trigger.id for trigger in triggers}) == len(triggers) == 2023
+    assert len({trigger.id for trigger in triggers}) == len(triggers) == 2412
 
 
 def test_risk_spreads(day: Day) -> None:

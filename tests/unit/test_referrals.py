@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from schemas.erasure import TYPE as ERASE
 from schemas.profile import Profile
-from schemas.touchpoint import Touchpoint
+from schemas.touchpoint import Moved, Touchpoint
 from stream import referrals
-from stream.replay import Replay
+from stream.replay import Replay, profile_line
 from tests.hotel import NOON
 from tests.moments import met, moments
 
@@ -21,14 +22,13 @@ def followed(by: str, at: int = NOON, customer: str = "bob") -> Touchpoint:
 
 
 def test_the_advocate_hears_that_someone_came() -> None:
-    """The one who came knows by whom; the one who told of us hears that, and not who it was."""
+    """The one who came knows by whom; the one who told of us hears it, as a message of the other's."""
     outcome = ENGINE.step(None, followed("ann"), NOON)
     (forward,) = outcome.forwards
 
     assert (outcome.profile.referred_by, outcome.profile.referred_at) == ("ann", NOON)
     assert (forward.touchpoint.type, forward.touchpoint.customer) == ("referral.succeeded", "ann")
-    assert forward.touchpoint.data == {}
-    assert b"bob" not in msgspec.json.encode(forward.touchpoint)
+    assert (forward.touchpoint.data, forward.touchpoint.moved) == ({}, Moved(("bob",), NOON))
 
 
 def test_a_repeated_step_says_the_same() -> None:
@@ -60,6 +60,17 @@ def test_replay_brings_it_to_the_advocate() -> None:
     replay.take(followed("ann"))
 
     assert [moment.type for moment in replay.profiles["ann"].moments] == ["referral.succeeded"]
+
+
+def test_who_is_erased_is_forgotten_by_whom_they_referred() -> None:
+    """After the advocate's erasure no profile names the advocate, nor after the other's the other."""
+    for erased, left in (("ann", "bob"), ("bob", "ann")):
+        replay = Replay(ENGINE)
+        replay.take(followed("ann"))
+        assert "ann" in str(replay.profiles["bob"])
+        replay.take(Touchpoint("e-1", "/privacy", ERASE, erased, NOON + 1))
+
+        assert erased not in profile_line(replay.profiles[left]).decode()
 
 
 def test_merge_keeps_the_earlier() -> None:
