@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from hashlib import blake2b
 from typing import Annotated, Any, get_args
 
@@ -149,7 +150,7 @@ def _beyond_defaults(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         said = {
             field.encode_name: _beyond_defaults(held)
-            for field in msgspec.structs.fields(value)
+            for field in _fields(type(value))
             if (held := getattr(value, field.name)) != _default(field)
         }
         tag = value.__struct_config__.tag
@@ -159,6 +160,12 @@ def _beyond_defaults(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_beyond_defaults(held) for held in value]
     return value
+
+
+@cache
+def _fields(type_: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    # It reads annotations anew each time, and a catalogue has sixty entries of one type.
+    return msgspec.structs.fields(type_)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -24,7 +24,7 @@ from stream.erasure import is_blank
 from stream.identity import MAX_HOPS, merge
 from stream.replay import Replay
 from tests.hotel import NOON, PROPERTY_TEST, engine
-from tests.identities import NOW, assert_same_life, event, history, link, unlink
+from tests.identities import ENGINE, NOW, assert_same_life, event, history, link, unlink
 
 IDS = ["ann", "bob", "cat", "dan", "eve"]
 
@@ -57,7 +57,7 @@ class Cluster:
         queue = self.waiting[id_]
         before = self.profiles.get(id_)
         stored = None if before is None else profiles.encode(before)
-        outcome = engine().step(before, *queue[0])
+        outcome = ENGINE.step(before, *queue[0])
         assert stored is None or profiles.encode(self.profiles[id_]) == stored
         for forward in outcome.forwards:
             self.publish(forward.touchpoint)
