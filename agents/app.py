@@ -13,6 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from agents import budgets
 from agents.batches import Abandoned, Uncertain
 from agents.delivery import Delivery
 from agents.health import Health
@@ -209,6 +210,14 @@ class WorkerApp:
         self._metrics.profiles.set(self._store.size())
         due = self._timers.earliest() if self._timers is not None else None
         self._metrics.timers_overdue.set(0.0 if due is None else max(_now() - due, 0) / 1000)
+        budgets.show(
+            self._playbooks.engine.ledgers,
+            self._profiles,
+            {tp.partition for tp in self._consumer.assignment()} if self._taking else (),
+            lambda key: partition_of(key, self._partitions),
+            _now(),
+            self._metrics,
+        )
 
     async def _consume(self, stream: Any) -> None:
         """Take runs as they come: one of a partition at a time, each behind the one before.

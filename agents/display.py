@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from agents.sentence import sentence
+from schemas.budget import THOUSANDTHS, is_ledger
 from schemas.cloudevents import CloudEvent
 from schemas.decision import Candidate, DecisionEvent
 from schemas.erasure import ErasureEvent
+from schemas.ledger import Ledger, Totals
 from schemas.mark import Mark
 from schemas.profile import Profile
 from schemas.service_context import ServiceRecordEvent
@@ -179,10 +181,21 @@ def profile_line(customer: str, profile: Profile | None) -> str:
     """A profile as one line: whose, how often they came, what they spent, where they stand."""
     if profile is None:
         return printable(f"{customer}: removed")
+    if is_ledger(customer):
+        return "\n".join(_ledger_line(customer, ledger) for ledger in profile.ledgers.values())
     seen = f"{to_datetime(profile.last_seen):{FORMAT}}"
     return f"{seen}  " + printable(
         f"{customer}: {profile.stage}, risk {profile.risk:.2f}, {profile.touchpoints} touchpoints, "
         f"{profile.active_days} active days, spent {profile.spent:.2f}, {len(profile.issues)} open issues"
+    )
+
+
+def _ledger_line(key: str, ledger: Ledger) -> str:
+    """A shared budget's account as one line: what the latest period comes to."""
+    period, totals = max(ledger.periods.items(), default=(0, Totals()))
+    return printable(
+        f"{key}: period {period}: {totals.committed / THOUSANDTHS:.2f} spent by {totals.uses} uses, "
+        f"{totals.reserved / THOUSANDTHS:.2f} reserved; {len(ledger.open)} reservations open"
     )
 
 

@@ -116,6 +116,18 @@ class Metrics:
         self.suppressed = Counter(
             "cx_triggers_suppressed", "Candidates held back.", ["trigger", "reason"], registry=registry
         )
+        self.budget_remaining = Gauge(
+            "cx_budget_remaining_ratio",
+            "What is left of a shared budget in this period, 0 to 1; by the property whose it is, or `all`.",
+            ["budget", "property"],
+            registry=registry,
+        )
+        self.budget_refused = Counter(
+            "cx_budget_refused",
+            "Offers not made as a budget had not enough left.",
+            ["budget"],
+            registry=registry,
+        )
         self.outcomes = Counter(
             "cx_trigger_outcomes",
             "What became of triggers that went out.",

@@ -41,6 +41,7 @@ from schemas.profile import Profile
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream import identity
+from stream.arbitration import budget
 from stream.arbitration.consent import VIOLATION
 from stream.arbitration.lifecycle import NOBODY, OUTCOMES, UNKNOWN
 from stream.engine import TIMER_DUE, Engine, Outcome
@@ -74,6 +75,7 @@ class Work:
         rejected: records by reason code.
         emitted: triggers by family.
         held: candidates held back, by family and reason.
+        refused: those of them for which a budget had not enough left, by its name.
         fates: what became of triggers, by family and outcome.
         violations: triggers that would have gone out without consent.
         applied: touchpoints applied.
@@ -97,6 +99,7 @@ class Work:
     rejected: Tally[tuple[str, ...]] = field(default_factory=Tally)
     emitted: Tally[tuple[str, ...]] = field(default_factory=Tally)
     held: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    refused: Tally[tuple[str, ...]] = field(default_factory=Tally)
     fates: Tally[tuple[str, ...]] = field(default_factory=Tally)
     violations: int = 0
     applied: int = 0
@@ -486,7 +489,10 @@ class TouchpointProcessor:
                 elif candidate.trigger is not None and (reason in OUTCOMES or reason == CAME_BACK):
                     work.fates[candidate.family, reason] += 1
                 # Two ids that were joined are no trigger that was held back.
-                elif reason != FIRED and candidate.family != identity.FAMILY:
+                # Nor is one whose budget is still being asked for.
+                elif reason not in (FIRED, budget.ASKED) and candidate.family != identity.FAMILY:
+                    if reason == budget.REASON and candidate.failed:
+                        work.refused[candidate.failed[0],] += 1
                     work.held[candidate.family, reason] += 1
                     work.violations += reason == VIOLATION
 
@@ -512,6 +518,7 @@ class TouchpointProcessor:
     def _count_decided(self, work: Work) -> None:
         count_all(self._metrics.triggers, work.emitted)
         count_all(self._metrics.suppressed, work.held)
+        count_all(self._metrics.budget_refused, work.refused)
         count_all(self._metrics.timers_fired, work.timers)
         count_all(self._metrics.outcomes, work.fates)
         self._metrics.violations.inc(work.violations)

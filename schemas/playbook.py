@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args
 
 import msgspec
 
+from schemas.budget import Budget, mistakes_in, mistakes_of
 from schemas.calendar import Calendar, Weekday
 from schemas.cap import Cap
 from schemas.catalogue import Effect, Rating, Stage, TouchpointType
@@ -62,6 +63,7 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             says.
         language: the language of customers who have stated none, in which each template has to be.
         popularity: how often each item was taken, by segment, or by everyone.
+        budgets: how much may be promised and spent, by name.
     """
 
     playbook: Name
@@ -70,6 +72,7 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     catalogue: dict[str, TouchpointType]
     plays: tuple[Play, ...]
     offers: dict[Name, Offer] = {}
+    budgets: dict[Name, Budget] = {}
     segments: dict[Name, str] = {}
     calendars: dict[Name, Calendar] = {}
     caps: tuple[Cap, ...] = ()
@@ -113,6 +116,7 @@ _SECTIONS: dict[str, Any] = {
     "calendars": Calendar,
     "templates": dict[Language, str],
     "popularity": dict[Word, Count],
+    "budgets": Budget,
 }
 """What stands in the sections whose entries have names."""
 
@@ -224,10 +228,7 @@ def _check_catalogue(playbook: Playbook, source: YamlSource) -> None:
 
 
 def _check(playbook: Playbook, source: YamlSource) -> None:
-    zones = [(["properties", id_, "zone"], place.zone) for id_, place in playbook.properties.items()]
-    for path, zone in (*zones, (["zone"], playbook.zone)):
-        if not is_zone(zone):
-            raise source.error(f"{'.'.join(path)}: `{zone}` is no IANA time zone", *path)
+    _check_zones(playbook, source)
     _check_arbitration(playbook, source)
     _check_catalogue(playbook, source)
     if len(playbook.plays) > MAX_PLAYS:
@@ -318,9 +319,20 @@ def _mistakes(play: Play, playbook: Playbook) -> Iterator[Mistake]:
         yield ["quiet_hours"], f"there is no calendar `{play.quiet_hours}`{hint}"
     if play.slot is not None and play.channel is None:
         yield ["slot"], "a slot is one of a channel: set `channel` as well"
+    yield from mistakes_in(play, playbook)
+
+
+def _check_zones(playbook: Playbook, source: YamlSource) -> None:
+    zones = [(["properties", id_, "zone"], place.zone) for id_, place in playbook.properties.items()]
+    zones += [(["budgets", name, "zone"], each.zone) for name, each in playbook.budgets.items() if each.zone]
+    for path, zone in (*zones, (["zone"], playbook.zone)):
+        if not is_zone(zone):
+            raise source.error(f"{'.'.join(path)}: `{zone}` is no IANA time zone", *path)
 
 
 def _check_arbitration(playbook: Playbook, source: YamlSource) -> None:
+    for where, message in mistakes_of(playbook.budgets):
+        raise source.error(message, "budgets", *where)
     for name, calendar in playbook.calendars.items():
         if calendar.from_ == calendar.to:
             message = f"calendars.{name}: `from` and `to` are the same, so it has no hours"

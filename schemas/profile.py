@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import StateError
+from schemas.ledger import Claim, Ledger
 
 VERSION = 1
 """Version of the stored form; see the module's docstring for when it changes."""
@@ -582,6 +583,10 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         language_said: when, in ms.
         referred_by: the customer who referred this one.
         referred_at: when the referral was followed, in ms.
+        ledgers: accounts of budgets by name: of the customer's own, or under a reserved key the shared one;
+            as many as the playbook has.
+        claims: what was promised and is not known to be taken up, by the reservation's id; at most
+            `MAX_CLAIMS`.
     """
 
     version: int
@@ -651,6 +656,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     referred_at: int = 0
     active_decayed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     spent_decayed: float = 0.0
+    ledgers: dict[str, Ledger] = {}
+    claims: dict[str, Claim] = {}
 
 
 class _Timed(msgspec.Struct, gc=False):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from schemas.budget import RESERVED
 from schemas.catalogue import TouchpointType
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.decision import Candidate, Decision, DecisionData
@@ -30,6 +31,7 @@ from stream import (
     issues,
     journey,
     languages,
+    ledgers,
     permissions,
     preferences,
     recency,
@@ -66,7 +68,8 @@ TIMER_DUE = "timer.due"
 
 _UNKNOWN = TouchpointType()
 _IDENTITY = TouchpointType()
-"""What the catalogue holds of types that are about identity; told apart by being this very object."""
+_BUDGET = TouchpointType()
+"""What the catalogue holds of types that are about identity, or a budget; told apart by being these."""
 
 
 class Outcome(msgspec.Struct, gc=False):
@@ -120,12 +123,19 @@ class Engine:
         self.playbook = playbook
         self.playbook_version = playbook.version
         self.model = model
-        self._catalogue = {**playbook.catalogue, **dict.fromkeys(identity.TYPES, _IDENTITY)}
+        self._catalogue = {
+            **playbook.catalogue,
+            **dict.fromkeys(identity.TYPES, _IDENTITY),
+            **dict.fromkeys(ledgers.MESSAGES, _BUDGET),
+        }
         self._plays = frozenset(play.play for play in playbook.plays)
         self._predict = scorer.predict
         self._desk = Desk(playbook, model)
-        self._settle = Arbiter(playbook).settle
+        self.ledgers = ledgers.Ledgers(playbook)
         self.index = PlayIndex(playbook)
+        self._budgets = self.index.budgets
+        self._holding = self.index.holding
+        self._settle = Arbiter(playbook, self.index.budgets).settle
         self._asked = self.index.asked
         self._recording = self.index.recording
         self._message_of = Messages(playbook).message_of
@@ -153,9 +163,12 @@ class Engine:
 
         Raises:
             msgspec.ValidationError: the touchpoint's data lacks what its type needs.
-            RejectedError: it links ids in a way that is not allowed.
+            RejectedError: it links ids in a way that is not allowed, or is dangol's own to publish.
         """
         said = touchpoint.time
+        entry = self._catalogue.get(touchpoint.type, _UNKNOWN)
+        if entry is _BUDGET or touchpoint.customer.startswith(RESERVED):
+            return self._account(profile, touchpoint, now)
         if profile is not None and said <= profile.erased and touchpoint.type not in identity.MESSAGES:
             return Outcome(profile, erased=True)
         if touchpoint.type == ERASE:
@@ -168,7 +181,6 @@ class Engine:
         if said > now:
             # By a clock that is ahead: it must not outrank what the customer says in the meantime.
             touchpoint = msgspec.structs.replace(touchpoint, time=now)
-        entry = self._catalogue.get(touchpoint.type, _UNKNOWN)
         if (
             entry is _IDENTITY
             or touchpoint.moved is not None
@@ -184,11 +196,10 @@ class Engine:
         if said > now:
             profile.ahead = max(profile.ahead, said)
         duplicates.remember(profile, digest, now)
-        if not self._desk.is_open:
-            return self._applied(profile, touchpoint, entry, now)
-        seen = self._desk.look(profile)
+        seen = self._desk.look(profile) if self._desk.is_open else None
         outcome = self._applied(profile, touchpoint, entry, now)
-        outcome.service = self._desk.renew(seen, profile, touchpoint, now)
+        if seen is not None:
+            outcome.service = self._desk.renew(seen, profile, touchpoint, now)
         return outcome
 
     def _applied(self, profile: Profile, touchpoint: Touchpoint, entry: TouchpointType, now: int) -> Outcome:
@@ -235,9 +246,10 @@ class Engine:
         )
         if (status := self._status_of(touchpoint.type)) is not None:
             self._hear(context, status)
+            self._budgets.hear(context, status)
         for rule in self._asked(context):
             rule.decide(context)
-        if context.proposals:
+        if context.proposals or profile.claims:
             self._settled(context)
         decisions = []
         if context.candidates:
@@ -249,8 +261,9 @@ class Engine:
                 before.decisions + decisions,
                 late=late,
                 stage=change,
-                forwards=forwards,
+                forwards=before.forwards + forwards + context.forwards,
             )
+        forwards += context.forwards
         return Outcome(profile, context.triggers, decisions, late=late, stage=change, forwards=forwards)
 
     def fire(self, profile: Profile, until: int, clock: int = 0) -> Outcome:
@@ -280,36 +293,77 @@ class Engine:
             if rule is None:
                 # Set by a play that the playbook has no more.
                 continue
-            context = Context(
-                outcome.profile,
-                _stand_in(timer, outcome.profile.customer),
-                timer.due,
-                late=False,
-                weight=0.0,
-                opened=None,
-                closed=None,
-                plays=self._plays,
-                playbook_version=self.playbook_version,
-                model=self.model,
-                triggers=[],
-                candidates=[],
-                clock=clock,
-                gates=self._gates,
-                message_of=self._message_of,
-            )
+            stand_in = _stand_in(timer, outcome.profile.customer)
+            context = self._context(outcome.profile, stand_in, timer.due, clock)
             rule.expire(context, timer.key)
             self._settled(context)
-            outcome.triggers += context.triggers
-            if context.candidates:
-                decided = self._decision(context.profile, context.touchpoint, timer.due, context.candidates)
-                outcome.decisions.append(decided)
+            self._gather(outcome, context)
+
+    def _gather(self, outcome: Outcome, context: Context) -> None:
+        """Add what was decided to an outcome."""
+        outcome.triggers += context.triggers
+        outcome.forwards += context.forwards
+        if context.candidates:
+            decided = self._decision(context.profile, context.touchpoint, context.now, context.candidates)
+            outcome.decisions.append(decided)
 
     def _settled(self, context: Context) -> None:
         """Let the arbiter decide, and note which plays the customer has entered by that."""
         if context.proposals:
             self._settle(context)
+        if context.profile.claims:
+            self._budgets.sweep(context)
         for note in context.entered:
             note(context)
+
+    def _context(self, profile: Profile, touchpoint: Touchpoint, now: int, clock: int = 0) -> Context:
+        """What is decided in where nothing happened to the customer: a timer, or a ledger's answer."""
+        return Context(
+            profile,
+            touchpoint,
+            now,
+            late=False,
+            weight=0.0,
+            opened=None,
+            closed=None,
+            plays=self._plays,
+            playbook_version=self.playbook_version,
+            model=self.model,
+            triggers=[],
+            candidates=[],
+            clock=clock,
+            gates=self._gates,
+            message_of=self._message_of,
+        )
+
+    def _account(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
+        """A step about a budget: of its ledger, or of a customer whom the ledger has answered."""
+        if touchpoint.customer.startswith(RESERVED):
+            known = new_profile(touchpoint.customer) if profile is None else profile
+            after, answers = self.ledgers.hear(known, touchpoint, now)
+            return Outcome(after, duplicate=after is known and not answers, forwards=answers)
+        ledgers.check(touchpoint, ledgers.ANSWERS)
+        if profile is None or erasure.is_blank(profile):
+            # Whoever was erased has given back what was promised, and does not come to be known by it again.
+            return Outcome(new_profile(touchpoint.customer) if profile is None else profile, duplicate=True)
+        outcome = Outcome(copy(profile))
+        meeting = identity.Meeting(outcome.profile, touchpoint, now)
+        meeting.hold()
+        outcome.forwards += meeting.forwards
+        if meeting.taken is None:
+            # It is for the customer whom this id is an alias of.
+            return outcome
+        self._fire_due(outcome, now, 0)
+        context = self._context(outcome.profile, touchpoint, now)
+        held = self._budgets.answered(context)
+        if held is not None:
+            self._holding.resume(context, held, granted=touchpoint.type == ledgers.GRANT)
+        self._settled(context)
+        self._gather(outcome, context)
+        if self._desk.is_open:
+            seen = self._desk.look(profile)
+            outcome.service = self._desk.renew(seen, outcome.profile, touchpoint, now)
+        return outcome
 
     def _meet(self, profile: Profile | None, touchpoint: Touchpoint, said: int, now: int) -> Outcome:
         """A step that concerns more than one id of a customer."""
@@ -335,6 +389,11 @@ class Engine:
         outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards, stage=change)
         if self._desk.is_open:
             outcome.service = self._desk.renew(seen, profile, touchpoint, now, anyway=meeting.merged)
+        if meeting.merged and profile.claims:
+            # What waited here may be more than can be held.
+            context = self._context(profile, touchpoint, now)
+            self._budgets.sweep(context)
+            outcome.forwards += context.forwards
         if meeting.reason is not None:
             # The record that two ids were joined or parted names the other one.
             about = msgspec.structs.replace(touchpoint, correlation=meeting.other)

@@ -17,6 +17,7 @@ from schemas.profile import Profile, new_profile
 from schemas.timestamp import to_datetime
 from schemas.touchpoint import Touchpoint
 from stream import identity
+from stream.arbitration import budget
 from stream.forward import Forward
 
 _NOT_TOLD = frozenset(("decayed", "active_decayed", "applied", "reached", "evidence"))
@@ -45,7 +46,7 @@ def erase(
         if not is_blank(profile):
             removed = _inventory(profile)
         others = profile.aliases if profile.moved_to is None else (*profile.aliases, profile.moved_to)
-        farewells = identity.farewells(profile, now)
+        farewells = [*identity.farewells(profile, now), *budget.farewell(profile, now)]
     digest = digest_of(customer)
     data = ErasureData(to_datetime(touchpoint.time), to_datetime(blank.erased), removed)
     request = request_of(touchpoint.source, touchpoint.id)

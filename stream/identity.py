@@ -29,6 +29,7 @@ from copy import copy
 import msgspec
 
 from schemas import profile as profiles
+from schemas.budget import RESERVED
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.errors import RejectedError
 from schemas.profile import MAX_ALIASES, MAX_HEARD, MAX_LINKS, MAX_PRESENCES, Link, Profile, new_profile
@@ -51,7 +52,7 @@ from stream import (
     stays,
     timers,
 )
-from stream.arbitration import holding, lifecycle
+from stream.arbitration import budget, holding, lifecycle
 from stream.forward import Forward
 from stream.plays import absence, participation, reentry, sequence, suppression, wow
 
@@ -212,6 +213,8 @@ class Meeting:
                 "identity-unauthenticated", "an id is linked or unlinked only with `authenticated` true"
             )
         alias = said.alias
+        if alias.startswith(RESERVED):
+            raise RejectedError("key-reserved", f"an id that begins with `{RESERVED}` is no customer's")
         known = profile.links.get(alias, Link(0, unlinked=True))
         if alias == profile.customer or (touchpoint.time, unlinked) <= (known.time, known.unlinked):
             return alias, None
@@ -460,6 +463,7 @@ def merge(profile: Profile, other: Profile) -> None:
     residence.merge(profile, other)
     lifecycle.merge(profile, other)
     holding.merge(profile, other)
+    budget.merge(profile, other)
     suppression.merge(profile, other)
     fired = dict(profile.fired)
     for play, at in other.fired.items():

@@ -48,6 +48,18 @@ REASONS: dict[str, Reason] = {
         "What may be spent on this is spent.",
         "Raise the limit in the playbook's budgets, or let a person decide.",
     ),
+    "budget-asked": Reason(
+        "The budget is shared with others, and its ledger is being asked.",
+        "Nothing to do: it is decided on again as soon as that has answered.",
+    ),
+    "claims": Reason(
+        "As much is promised to the customer as can be kept in mind, and nobody has said what became of it.",
+        "See that services say which offers were accepted or declined.",
+    ),
+    "unanswered": Reason(
+        "The ledger of a shared budget has not answered.",
+        "See whether its question is among the dead letters, and send it again.",
+    ),
     "outranked": Reason(
         "Another play wanted the same customer at the same moment, and has the higher priority.",
         "Nothing is wrong. If this one should win, raise its `priority`.",

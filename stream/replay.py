@@ -7,9 +7,11 @@ the same output, whenever and wherever it runs.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable
 
 import msgspec
 
+from schemas.budget import is_ledger
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome
@@ -27,7 +29,7 @@ class Replay:
         engine: what decides.
 
     Attributes:
-        profiles: profiles by customer.
+        profiles: profiles by customer, and of shared budgets by the ledger's key.
         touchpoints: how many were taken.
         duplicates: how many of them had been seen before.
         erased: how many were dropped, as their customer was erased after them.
@@ -57,8 +59,35 @@ class Replay:
             msgspec.ValidationError: its data lacks what its type needs; nothing was applied.
             RejectedError: it links ids in a way that is not allowed.
         """
+        outcomes = self._follow([touchpoint])
+        self.touchpoints += 1
+        self._latest = max(self._latest, touchpoint.time)
+        return outcomes
+
+    def finish(self) -> list[Outcome]:
+        """Fire the timers of those who stayed silent: all that were due by the latest touchpoint's time.
+
+        Returns:
+            One outcome a customer, the one with the earliest timer first, each followed by those of what
+            it sends.
+        """
+        outcomes: list[Outcome] = []
+        while silent := sorted(
+            (due, customer)
+            for customer, profile in self.profiles.items()
+            if (due := next_due(profile)) is not None and due <= self._latest
+        ):
+            # What a timer sends to another customer may set a timer there.
+            for _, customer in silent:
+                fired = self._engine.fire(self.profiles[customer], self._latest)
+                self._keep(fired)
+                outcomes += [fired, *self._follow([forward.touchpoint for forward in fired.forwards])]
+        return outcomes
+
+    def _follow(self, touchpoints: Iterable[Touchpoint]) -> list[Outcome]:
+        """Apply touchpoints, and those that they send to other customers, one after another."""
         outcomes = []
-        waiting = deque([touchpoint])
+        waiting = deque(touchpoints)
         while waiting:
             each = waiting.popleft()
             outcome = self._engine.step(self.profiles.get(each.customer), each, each.time)
@@ -68,25 +97,12 @@ class Replay:
             self.erasures += outcome.erasure is not None
             self._keep(outcome)
             outcomes.append(outcome)
-        self.touchpoints += 1
-        self._latest = max(self._latest, touchpoint.time)
         return outcomes
 
-    def finish(self) -> list[Outcome]:
-        """Fire the timers of those who stayed silent: all that were due by the latest touchpoint's time.
-
-        Returns:
-            One outcome a customer, the one with the earliest timer first.
-        """
-        silent = sorted(
-            (due, customer)
-            for customer, profile in self.profiles.items()
-            if (due := next_due(profile)) is not None and due <= self._latest
-        )
-        outcomes = [self._engine.fire(self.profiles[customer], self._latest) for _, customer in silent]
-        for outcome in outcomes:
-            self._keep(outcome)
-        return outcomes
+    @property
+    def customers(self) -> dict[str, Profile]:
+        """The profiles that are customers', by customer: all but the ledgers of shared budgets."""
+        return {id_: profile for id_, profile in self.profiles.items() if not is_ledger(id_)}
 
     def _keep(self, outcome: Outcome) -> None:
         self.profiles[outcome.profile.customer] = outcome.profile

@@ -125,7 +125,7 @@ def _write_profiles(path: Path, replay: Replay) -> None:
 
     try:
         with path.open("wb") as file:
-            for _, profile in sorted(replay.profiles.items()):
+            for _, profile in sorted(replay.customers.items()):
                 if not is_blank(profile):
                     file.write(profile_line(profile) + b"\n")
     except OSError as error:
@@ -135,7 +135,7 @@ def _write_profiles(path: Path, replay: Replay) -> None:
 def _print_summary(replay: Replay, rejects: Counter[str], *, err: bool) -> None:
     rows = [
         ("touchpoints", replay.touchpoints),
-        ("customers", len(replay.profiles)),
+        ("customers", len(replay.customers)),
         ("duplicates", replay.duplicates),
         ("decisions", replay.decisions),
         *((("erasures", replay.erasures), ("erased", replay.erased)) if replay.erasures else ()),

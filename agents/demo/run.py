@@ -23,6 +23,7 @@ from agents.simulation.happening import DAY_START
 from agents.simulation.record import Record
 from agents.simulation.simulation import Simulation
 from schemas import profile
+from schemas.budget import is_ledger
 from schemas.errors import BrokerError, DangolError
 from schemas.profile import Profile
 from schemas.timestamp import DAY, MINUTE
@@ -262,8 +263,8 @@ async def _profiles(bootstrap: str, topic: str) -> list[Profile]:
                 raise DangolError(f"profiles on {topic} can't be read to the end; try again")
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 stored.update((record.key, record.value) for record in records)
-    kept = {key: value for key, value in stored.items() if profile.is_profile(key)}
-    return [profile.decode(value) for value in kept.values() if value is not None]
+    kept = (value for key, value in stored.items() if value is not None and profile.is_profile(key))
+    return [each for each in map(profile.decode, kept) if not is_ledger(each.customer)]
 
 
 async def _delete(bootstrap: str, topics: Topics) -> None:

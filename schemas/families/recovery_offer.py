@@ -75,6 +75,7 @@ class RecoveryOffer(
         currency: ISO 4217 code of the amount.
         unanswered: id of the issue that nobody has closed in time, where that is why a person is to call.
         stake: severity × what the customer spends in a year × churn risk, where that sized the offer.
+        unfunded: whether the budget had not enough left: whoever calls has nothing to give.
     """
 
     action: Literal["offer", "escalate"]
@@ -86,3 +87,4 @@ class RecoveryOffer(
     currency: str
     unanswered: str | None = None
     stake: float | None = None
+    unfunded: bool = False

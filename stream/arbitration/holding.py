@@ -36,6 +36,14 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Content).decode
 
 
+def id_of(context: Context, proposal: Proposal) -> str:
+    """The id that a proposal is held under, or would be; if it is held, the trigger's id as well."""
+    if proposal.held is not None:
+        return proposal.held.id
+    cause = (context.touchpoint.source, context.touchpoint.id)
+    return deterministic_id(context.profile.customer, proposal.play.play, *cause, TIMER, str(proposal.place))
+
+
 def hold(context: Context, proposal: Proposal, deferral: Deferral) -> None:
     """Keep a proposal until what it waits for is there, and say so."""
     profile, touchpoint, play = context.profile, context.touchpoint, proposal.play
@@ -48,9 +56,8 @@ def hold(context: Context, proposal: Proposal, deferral: Deferral) -> None:
         if len(profile.held) >= MAX_HELD:
             context.refuse(proposal, CROWDED, (deferral.reason,))
             return
-        cause = (touchpoint.source, touchpoint.id)
         held = Held(
-            deterministic_id(profile.customer, play.play, *cause, TIMER, str(proposal.place)),
+            id_of(context, proposal),
             play.play,
             play.family,
             _encode(proposal.content),

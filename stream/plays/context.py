@@ -14,6 +14,7 @@ from schemas.families.play import PlayBase
 from schemas.profile import Held, Profile
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger, TriggerData
+from stream.forward import Forward
 
 FIRED = "fired"
 PROPOSED = "proposed"
@@ -107,6 +108,7 @@ class Context(msgspec.Struct, gc=False):
         candidates: every play considered so far on this touchpoint, and what became of it.
         clock: what time it really is, in ms, where that may be much later than `now`; else 0.
         proposals: what plays would make of it, to be decided on by the arbiter.
+        forwards: touchpoints for other keys, in order.
         entered: what is to be noted about plays that were entered, once the arbiter has decided.
         gates: what plays that find their own cause ask besides, by the play's name.
         about: what the play was entered for, such as a booking or a cart; None where it does not go by that.
@@ -127,6 +129,7 @@ class Context(msgspec.Struct, gc=False):
     candidates: list[Candidate]
     clock: int = 0
     proposals: list[Proposal] = []
+    forwards: list[Forward] = []
     entered: list[Callable[[Context], None]] = []
     gates: Mapping[str, Gate] = {}
     about: str | None = None

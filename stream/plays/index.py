@@ -21,6 +21,7 @@ from schemas.families.wow import WowPlay
 from schemas.playbook import Playbook
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
+from stream.arbitration.budget import Budgets
 from stream.arbitration.holding import Fired, Holding
 from stream.arbitration.lifecycle import Lifecycle
 from stream.plays.conditions import Conditions
@@ -131,6 +132,7 @@ class PlayIndex:
         conditions: the conditions of the plays and the segments.
         lifecycle: what happens to the triggers that are out.
         holding: what lets go the proposals that wait.
+        budgets: what plays may spend.
     """
 
     def __init__(self, playbook: Playbook) -> None:
@@ -156,6 +158,8 @@ class PlayIndex:
         }
         self.lifecycle = Lifecycle(playbook, self._reviews)
         self.holding = Holding({play.play: play for play in playbook.plays}, self._notes)
+        self.budgets = Budgets(playbook)
+        self._by_timer[self.budgets.timer] = self.budgets
         self._by_timer |= {self.lifecycle.timer: self.lifecycle, self.holding.timer: self.holding}
 
     def rules_for(self, type_: str) -> tuple[Rule, ...]:

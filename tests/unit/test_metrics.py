@@ -16,6 +16,8 @@ from tests.hotel import PROPERTY_TEST
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 NAMES = [
+    "cx_budget_refused",
+    "cx_budget_remaining_ratio",
     "cx_build_info",
     "cx_consent_violations",
     "cx_decision_latency_seconds",
