@@ -19,6 +19,7 @@ from schemas import deadletter, decision, erasure, mark, pin, profile, stage, tr
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
 from schemas.families.retention_offer import RetentionOffer
+from schemas.ledger import Claim, Ledger, Reservation, Totals
 from schemas.pin import Pin
 from schemas.profile import (
     Begun,
@@ -147,6 +148,12 @@ FULL = msgspec.structs.replace(
     presences=(Presence(MARCH, "seoul", "phone-1", inside=True, arrived=MARCH, failed=("room",)),),
     active_decayed=(1.5, 1.75, 1.875),
     spent_decayed=120.25,
+    ledgers={
+        "guest": Ledger(
+            {"0" * 16: Reservation(60_000, 20_526, MARCH)}, {20_526: Totals(1, 60_000, 1, 1)}, b"", 7
+        )
+    },
+    claims={"0" * 16: Claim(60_000, MARCH, MARCH, ("guest",), ("dangol/budget/hotel/seoul",))},
 )
 """A profile with something in every field."""
 

@@ -126,10 +126,23 @@ def test_playbook_of_arbitration() -> None:
     load(yaml.safe_dump({**hotel, **yaml.safe_load(shown)}), "README.md")
 
 
+def test_budgets() -> None:
+    """The budgets that the README shows are taken by the playbook that ships, with a play on them."""
+    (shown,) = [block for block in blocks("README.md", "yaml") if block in section("Budgets")]
+    hotel = DEFAULT_PLAYBOOK.read_text(encoding="utf-8").replace("    cooldown: 1d\n", "    budget: guest\n")
+    playbook = {**yaml.safe_load(hotel), **yaml.safe_load(shown)}
+    spending = [play for play in playbook["plays"] if play.get("budget") == "guest"]
+    for play in spending:
+        play.setdefault("cooldown", "1d")
+
+    assert spending
+    load(yaml.safe_dump(playbook), "README.md")
+
+
 def test_dead_letter_codes() -> None:
     """The table of codes is exactly those with which the code rejects a record."""
     codes = set(touchpoint._CODES.values())
-    for path in ("schemas/touchpoint.py", "stream/identity.py", "agents/touchpoints.py"):
+    for path in ("schemas/touchpoint.py", "stream/identity.py", "stream/ledgers.py", "agents/touchpoints.py"):
         for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
                 ("RejectedError", "_dead_letter")
