@@ -85,8 +85,9 @@ INPUT = [
     touchpoint("1", "device.bound", ANN, "09:00:00", device="secret-device"),
     touchpoint("2", "consent.granted", ANN, "09:00:01", purpose="secret-purpose"),
     touchpoint("3", "complaint.opened", ANN, "09:00:02", issue="secret-issue"),
-    touchpoint("4", "order.placed", "bob", "09:00:03"),
-    touchpoint("5", "privacy.erase", ANN, "09:30:00"),
+    touchpoint("4", "chat.started", ANN, "09:00:03"),
+    touchpoint("5", "order.placed", "bob", "09:00:04"),
+    touchpoint("6", "privacy.erase", ANN, "09:30:00"),
 ]
 
 
@@ -107,13 +108,13 @@ def found(folder: Path, pattern: str) -> dict[str, list[bytes]]:
 def test_an_erased_customer_is_gone_and_stays_gone(broker: KafkaServer, tmp_path: Path) -> None:
     """Gone from compacted topics and state folder, proven, and not brought back by the same input."""
     topics = made(broker.bootstrap)
-    compacted = [spec.name for spec in topics.specs if spec.compacted]
+    compacted = [spec.name for spec in topics.specs if spec.compacted and spec.by_customer]
     state = tmp_path / "worker" / "state"
     worker = Worker(broker.bootstrap, topics, tmp_path / "worker", "--clock", "event", "--store", "rocksdict")
     worker.start().wait_ready()
     try:
         publish(broker.bootstrap, topics.touchpoints, INPUT[:-1], 1)
-        wait_for(lambda: worker.metric("cx_events_applied_total") == 4, "the profiles", worker)
+        wait_for(lambda: worker.metric("cx_events_applied_total") == 5, "the profiles", worker)
         logs = tmp_path / "broker" / "logs"
         on_topics = {name: found(logs, f"{name}-*/*") for name in compacted}
         on_disk = found(state, "**/*")
@@ -125,7 +126,7 @@ def test_an_erased_customer_is_gone_and_stays_gone(broker: KafkaServer, tmp_path
         def compaction_is_done() -> bool:
             # What is written last is never compacted: others go on living meanwhile.
             number = next(others)
-            other = touchpoint(f"o-{number}", "page.viewed", "bob", "10:00:00")
+            other = touchpoint(f"o-{number}", "chat.started", "bob", "10:00:00")
             publish(broker.bootstrap, topics.touchpoints, [other], 1)
             time.sleep(1.0)
             return not any(found(logs, f"{name}-*/*") for name in compacted)
@@ -144,7 +145,7 @@ def test_an_erased_customer_is_gone_and_stays_gone(broker: KafkaServer, tmp_path
         assert [word for word in SECRETS if word in proof.value + proof.key] == []
 
         publish(broker.bootstrap, topics.touchpoints, INPUT, 1)
-        wait_for(lambda: worker.metric("cx_touchpoints_erased_total") == 4, "the replay", worker)
+        wait_for(lambda: worker.metric("cx_touchpoints_erased_total") == 5, "the replay", worker)
         worker.kill()
         anew = Worker(broker.bootstrap, topics, tmp_path / "anew", "--clock", "event").start().wait_ready()
         try:
@@ -159,14 +160,14 @@ def test_an_erased_customer_is_gone_and_stays_gone(broker: KafkaServer, tmp_path
 
 def check_who_comes_back(anew: Worker, bootstrap: str, topics: Topics) -> None:
     """A worker that knows nothing but the changelog brings nobody back, but lets the customer come back."""
-    compacted = [spec.name for spec in topics.specs if spec.compacted]
+    compacted = [spec.name for spec in topics.specs if spec.compacted and spec.by_customer]
     publish(bootstrap, topics.touchpoints, INPUT, 1)
     group, published = f"{topics.prefix}-group", len(read_all(bootstrap, topics.touchpoints))
     wait_for(lambda: committed(bootstrap, group) == published, "one more replay", anew)
 
-    assert anew.metric("cx_touchpoints_erased_total") >= 4
+    assert anew.metric("cx_touchpoints_erased_total") >= 5
     assert ANN.encode() not in {record.key for record in read_all(bootstrap, *compacted)}
     assert len(read_all(bootstrap, topics.erasures)) == 1
 
-    publish(bootstrap, topics.touchpoints, [touchpoint("6", "order.placed", ANN, "11:00:00")], 1)
+    publish(bootstrap, topics.touchpoints, [touchpoint("7", "order.placed", ANN, "11:00:00")], 1)
     wait_for(lambda: anew.metric("cx_profiles") == 3, "a customer who came back", anew)
