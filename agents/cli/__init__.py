@@ -29,7 +29,7 @@ COMMANDS = {
     "replay": "Run a file through the engine, without a broker.",
     "data": "Make or read sample touchpoints.",
     "bench": "Measure throughput and recovery.",
-    "evaluate": "Judge churn risks on data of the past, as they would have been given.",
+    "evaluate": "Judge churn risks on data of the past, as given then.",
     "model": "Train, evaluate and inspect the churn model.",
     "contracts": "Write or check the JSON Schemas of what travels on the topics.",
 }
