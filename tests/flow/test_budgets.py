@@ -406,3 +406,64 @@ def test_nothing_is_overdrawn_or_leaks_whatever_happens(data: st.DataObject) -> 
         mine = sum(worth for id_, worth in accepted.items() if cluster.triggers[id_].customer == customer)
         assert sum(period.committed for period in own.periods.values()) + own.uncovered == mine
         assert bool(guests[customer]) == any(period.uses for period in own.periods.values())
+
+
+def asked(*events: Touchpoint) -> tuple[Profile, Touchpoint, Touchpoint]:
+    """Ann's profile while the house is being asked for her dinner, the question, and the answer."""
+    profile = None
+    for each in (rich("ann"), angry("ann", NOON), *events):
+        outcome = ENGINE.step(profile, each, each.time)
+        profile = outcome.profile
+        if each.type == "service.failed":
+            (question,) = [forward.touchpoint for forward in outcome.forwards]
+    assert profile is not None
+    (answer,) = [forward.touchpoint for forward in ENGINE.step(None, question, NOON).forwards]
+    return profile, question, answer
+
+
+def test_what_is_granted_is_decided_on_once_more() -> None:
+    """Where the answer comes when the moment is over, no offer goes out, and the money is there again."""
+    profile, question, answer = asked()
+    late = ENGINE.step(profile, answer, NOON + 3 * HOUR)
+    (release,) = [forward.touchpoint for forward in late.forwards]
+    house = ENGINE.step(ENGINE.step(None, question, NOON).profile, release, NOON + MINUTE).profile
+
+    assert (reasons([late]), late.triggers, late.profile.claims) == ([("expired", ())], [], {})
+    assert release.type == ledgers.RELEASE
+    assert totals(house, "house") == Totals()
+    assert totals(late.profile, "guest") == Totals()
+
+
+def test_an_answer_that_comes_again_changes_nothing() -> None:
+    """It is known by its reservation while the offer is out; after that it is given back, which is no news."""
+    profile, _, answer = asked()
+    first = ENGINE.step(profile, answer, NOON + 1)
+    again = ENGINE.step(first.profile, answer, NOON + 2)
+    (offer,) = first.triggers
+    accepted = ENGINE.step(again.profile, word(offer, "accepted", NOON + 3), NOON + 3)
+    later = ENGINE.step(accepted.profile, answer, NOON + 4)
+
+    assert (again.triggers, again.forwards, again.profile.claims) == ([], [], first.profile.claims)
+    assert [forward.touchpoint.type for forward in accepted.forwards] == [ledgers.COMMIT]
+    assert [forward.touchpoint.type for forward in later.forwards] == [ledgers.RELEASE]
+    assert later.profile.claims == {}
+
+
+def test_a_promise_that_is_revoked_is_given_back() -> None:
+    """What is void can't be accepted any more."""
+    profile, _, answer = asked()
+    made = ENGINE.step(profile, answer, NOON + 1).profile
+    made.issued = tuple(msgspec.structs.replace(each, status="revoked") for each in made.issued)
+    after = ENGINE.step(made, event("1", "page.viewed", "ann", NOON + 2), NOON + 2)
+
+    assert [forward.touchpoint.type for forward in after.forwards] == [ledgers.RELEASE]
+    assert totals(after.profile, "guest") == Totals()
+
+
+def test_a_ledger_does_not_answer_what_was_settled() -> None:
+    """A question that a crash repeats after the answer was acted on is passed over."""
+    _, question, _ = asked()
+    house = ENGINE.step(None, question, NOON)
+    again = ENGINE.step(house.profile, question, NOON + 1)
+
+    assert (again.duplicate, again.forwards, again.profile) == (True, [], house.profile)

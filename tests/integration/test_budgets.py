@@ -1,4 +1,4 @@
-"""Budgets on Apache Kafka: one budget for all, guests on several partitions, two workers, and kills in the midst."""
+"""Budgets on Apache Kafka: one for all, guests on several partitions, two workers, and kills in the midst."""
 
 from __future__ import annotations
 
