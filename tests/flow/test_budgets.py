@@ -435,7 +435,7 @@ def test_what_is_granted_is_decided_on_once_more() -> None:
 
 
 def test_an_answer_that_comes_again_changes_nothing() -> None:
-    """It is known by its reservation while the offer is out; after that it is given back, which is no news."""
+    """It is known by its reservation while the offer is out; after that it is given back, as no news."""
     profile, _, answer = asked()
     first = ENGINE.step(profile, answer, NOON + 1)
     again = ENGINE.step(first.profile, answer, NOON + 2)
