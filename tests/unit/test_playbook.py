@@ -280,3 +280,11 @@ def test_version_follows_the_content() -> None:
     assert load("# mine\n" + HOTEL_YAML, "x").version == HOTEL.version
     assert load(changed("amount: 180", "amount: 181"), "x").version != HOTEL.version
     assert HOTEL.version.startswith("hotel@")
+
+
+def test_too_many_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A playbook with more plays than anyone can oversee is refused, with the limit."""
+    monkeypatch.setattr("schemas.playbook.MAX_PLAYS", 3)
+
+    with pytest.raises(InputError, match="4 plays are too many: the limit is 3"):
+        load(HOTEL_YAML, "hotel.yaml")
