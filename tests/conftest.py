@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+
+# As the command line does it, before anything imports numpy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import secrets
 import shutil
 from collections.abc import Iterator

@@ -12,6 +12,9 @@ import click
 from agents.version import VERSION
 from schemas.errors import DangolError
 
+# The matrices of a churn model are small: threads that wait for each other cost more than they do.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # In the order in which a newcomer meets them. Each name is a module of this package with a
 # click command called `command`; the summary stands here so that --help imports none of them.
 COMMANDS = {

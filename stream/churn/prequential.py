@@ -36,6 +36,9 @@ it is also `UNUSUAL` times as long as the longest one before."""
 UNUSUAL = 4
 """See `OUTAGE`: a firm whose customers come once a week has long silences all the time."""
 
+USUAL_AFTER = 200
+"""Moments with touchpoints after which one knows which silences are usual."""
+
 
 @runtime_checkable
 class Refitted(Protocol):
@@ -111,7 +114,7 @@ class Prequential:
         self._population = Population()
         self._pending: deque[_Pending] = deque()
         self._look = self._refit = self._before = -1
-        self._longest_gap = 0
+        self._longest_gap = self._moments = 0
 
     def run(self, touchpoints: Iterable[Touchpoint]) -> Iterator[Scored]:
         """Score and learn from touchpoints in order of time; yields each point when its label has matured.
@@ -153,7 +156,7 @@ class Prequential:
             "profiles": [profiles.encode(profile) for profile in self._profiles.values()],
             "population": self._population.snapshot(),
             "pending": msgspec.to_builtins(list(self._pending)),
-            "clock": [self._look, self._refit, self._before, self._longest_gap],
+            "clock": [self._look, self._refit, self._before, self._longest_gap, self._moments],
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
@@ -164,7 +167,7 @@ class Prequential:
         self._profiles = {profile.customer: profile for profile in decoded}
         self._population.restore(snapshot["population"])
         self._pending = deque(msgspec.convert(snapshot["pending"], list[_Pending]))
-        self._look, self._refit, self._before, self._longest_gap = snapshot["clock"]
+        self._look, self._refit, self._before, self._longest_gap, self._moments = snapshot["clock"]
 
     def _pass(self, time: int) -> Iterator[Scored]:
         """Do what is due before a moment by the calendar."""
@@ -186,7 +189,8 @@ class Prequential:
     def _watch(self, time: int) -> None:
         """Let labels wait for as long as nothing was told."""
         gap = time - self._before
-        if gap >= OUTAGE and gap > UNUSUAL * self._longest_gap > 0:
+        self._moments += 1
+        if gap >= OUTAGE and gap > UNUSUAL * self._longest_gap and self._moments > USUAL_AFTER:
             self.outages += 1
             # What was due before it began has its label already.
             self._pending = deque(
