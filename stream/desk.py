@@ -18,7 +18,7 @@ from schemas.service_context import ServiceRecord
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import TriggerData
 from stream import permissions
-from stream.plays.service_context import content_of
+from stream.plays.service_context import content_of, own_budgets
 
 Seen = tuple[object, ...]
 """What of a profile is looked at; compared before and after."""
@@ -40,6 +40,7 @@ class Desk:
         self._play = "" if play is None else play.play
         self._keep_for = 0 if play is None else millis_of(play.keep_for)
         self._currency = playbook.currency
+        self._budgets = own_budgets(playbook)
         self._playbook = playbook.version
         self._model = model
 
@@ -78,7 +79,7 @@ class Desk:
             contact, channel = (touchpoint.type, touchpoint.channel) if is_contact else (None, None)
             data = TriggerData(
                 self._play,
-                content_of(profile, now, self._currency, contact, channel),
+                content_of(profile, now, self._currency, self._budgets, contact, channel),
                 profile.stage,
                 round(profile.risk, 6),
                 self._model,

@@ -160,6 +160,7 @@ class ServiceContext(
         preferences: how the customer likes it, stated ones first, of each kind the latest first, twelve at
             most.
         not_now: what is not to be offered.
+        budget: what is left of each budget of the customer's own, by its name.
     """
 
     contact: str | None = None
@@ -176,3 +177,4 @@ class ServiceContext(
     promises: tuple[ServicePromise, ...] = ()
     preferences: tuple[ServicePreference, ...] = ()
     not_now: tuple[ServiceRestraint, ...] = ()
+    budget: dict[str, float] = {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+from schemas.budget import THOUSANDTHS
 from schemas.duration import millis_of
 from schemas.families.service_context import (
     ServiceBooking,
@@ -15,10 +17,12 @@ from schemas.families.service_context import (
     ServicePromise,
     ServiceRestraint,
 )
+from schemas.ledger import Ledger
 from schemas.playbook import Playbook
 from schemas.profile import Profile
 from schemas.timestamp import to_datetime
-from stream import preferences, stays
+from stream import budgets, preferences, stays
+from stream.budgets import Terms
 from stream.plays.context import LATE, Context
 
 MOMENTS = 5
@@ -41,6 +45,7 @@ class ServiceContextRule:
         self.types = play.touchpoints
         self._valid_for = millis_of(play.valid_for)
         self._currency = playbook.currency
+        self._budgets = own_budgets(playbook)
 
     def decide(self, context: Context) -> None:
         """Tell the desk, unless the contact was long ago."""
@@ -49,13 +54,23 @@ class ServiceContextRule:
             return
         touchpoint = context.touchpoint
         content = content_of(
-            context.profile, context.now, self._currency, touchpoint.type, touchpoint.channel
+            context.profile, context.now, self._currency, self._budgets, touchpoint.type, touchpoint.channel
         )
         context.propose(self.play, content, self._valid_for, touchpoint.correlation)
 
 
+def own_budgets(playbook: Playbook) -> dict[str, Terms]:
+    """The terms of budgets that each customer has one of, by name."""
+    return {name: Terms(budget) for name, budget in playbook.budgets.items() if budget.per == "customer"}
+
+
 def content_of(
-    profile: Profile, now: int, currency: str, contact: str | None = None, channel: str | None = None
+    profile: Profile,
+    now: int,
+    currency: str,
+    own: Mapping[str, Terms],
+    contact: str | None = None,
+    channel: str | None = None,
 ) -> ServiceContext:
     """What the desk is told of a customer.
 
@@ -63,6 +78,7 @@ def content_of(
         profile: the customer's.
         now: as of when, in ms.
         currency: of amounts.
+        own: the terms of budgets that each customer has one of, by name.
         contact: type of the touchpoint by which contact was made, if it was.
         channel: where.
     """
@@ -89,6 +105,10 @@ def content_of(
             for each in preferences.known(profile)[:PREFERENCES]
         ),
         not_now=_restraints(profile, now),
+        budget={
+            name: budgets.remaining(profile.ledgers.get(name, Ledger()), now, terms) / THOUSANDTHS
+            for name, terms in own.items()
+        },
     )
 
 

@@ -312,3 +312,20 @@ def test_a_contact_needs_a_touchpoint() -> None:
 
     with pytest.raises(InputError, match="needs `touchpoints`"):
         load(HOTEL_YAML + DESK.replace("touchpoints: [chat.started, call.started]", wait), "hotel.yaml")
+
+
+def test_what_is_left_of_the_customers_own_budgets() -> None:
+    """The desk hears what it may still spend on this customer; what all share is not the customer's."""
+    budgets = """
+budgets:
+  goodwill: {amount: 2000, per: customer, period: 30d}
+  house: {amount: 9000, per: programme, period: 30d}
+"""
+    family = "    family: recovery-offer\n"
+    spending = HOTEL_YAML.replace(family, f"{family}    budget: goodwill\n")
+    own = engine(playbook=load(budgets + spending + DESK, "hotel.yaml"))
+    stranger = told(own.step(None, contact(), NOON + HOUR))
+    angry = run([happened("complaint.opened", NOON, {"issue": "i1"}), contact(NOON + 1)], engine=own)[-1]
+
+    assert stranger.budget == {"goodwill": 2000.0}
+    assert told(angry).budget == {"goodwill": 1985.0}
