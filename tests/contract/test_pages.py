@@ -84,6 +84,6 @@ def test_gates_of_a_room_key() -> None:
     assert table("room-key", "gate") == gates
 
 
-def test_every_page_is_of_a_family() -> None:
-    """No page is left of a family that is gone."""
-    assert set(PAGES) <= set(FAMILIES)
+def test_every_family_has_a_page() -> None:
+    """No family is without one, and no page is left of a family that is gone."""
+    assert set(PAGES) == set(FAMILIES)
