@@ -17,7 +17,7 @@ from schemas.trigger import TriggerEvent
 from stream import identity, journey
 from stream.engine import Engine
 from stream.plays.context import FIRED
-from stream.reasons import reason_of
+from stream.reasons import REASONS, reason_of
 from stream.why_not import why_not
 
 
@@ -229,8 +229,14 @@ def _verdict(candidate: Candidate, event: DecisionEvent, triggers: Mapping[str, 
     fired = triggers.get(candidate.trigger or "")
     if code == FIRED and fired is not None:
         said = said_of(fired)
-    gates = tuple(Gate(gate, *reason_of(gate)) for gate in candidate.failed if gate != code)
+    gates = tuple(_gate(gate) for gate in candidate.failed if gate != code)
     return Verdict(candidate.play, candidate.family, code, said, advice, gates, candidate.trigger)
+
+
+def _gate(code: str) -> Gate:
+    """A gate in words; what is none is the name of a budget, of a cap or the like."""
+    said, advice = REASONS.get(code) or (f"It is about `{code}`.", "")
+    return Gate(code, said, advice)
 
 
 def _inquired(case: Case, engine: Engine, name: str, at: int | None) -> Inquiry | None:
