@@ -37,7 +37,8 @@ class Messages:
             language: what the customer has stated. `pt-BR` is spoken to in `pt` if there is no text of its
                 own, and else as who has stated none.
         """
-        if play.template is None:
+        if play.template is None or getattr(content, "unfunded", False):
+            # A person calls with nothing to give: what that one says is not for us to write.
             return None
         texts = self._texts[play.template]
         stated = language or self._default

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.budget import Budget
 from schemas.families.wow import Wow
 from schemas.timestamp import DAY, HOUR
 from stream.plays.wow import lot
@@ -81,6 +82,18 @@ def test_floors_hold() -> None:
 
     assert reasons(run([happened(CHECK_IN)], engine=engine)[0]) == {"treat": "no-offer"}
     assert reasons(run([happened(CHECK_IN)], rich, engine)[0]) == {"treat": "fired"}
+
+
+def test_within_its_budget() -> None:
+    """What the budget has not left is not given, though it was drawn; in the next period it may be."""
+    one = playing("treat", budget="delight", rest="1h")
+    budgets = {"delight": Budget(15.0, "customer", "365d")}
+    engine = moments(msgspec.structs.replace(one, budgets=budgets))
+    outcomes = run([happened(CHECK_IN, NOON + n * 2 * HOUR) for n in range(2)], engine=engine)
+    (again,) = run([happened(CHECK_IN, NOON + 366 * DAY)], outcomes[1].profile, engine)
+
+    assert [reasons(outcome)["treat"] for outcome in (*outcomes, again)] == ["fired", "budget", "fired"]
+    assert list(again.profile.surprises) == ["tea", "fruit"]
 
 
 def test_another_seed_draws_others() -> None:
