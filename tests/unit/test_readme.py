@@ -130,7 +130,8 @@ def test_budgets() -> None:
     """The budgets that the README shows are taken by the playbook that ships, with a play on them."""
     (shown,) = [block for block in blocks("README.md", "yaml") if block in section("Budgets")]
     hotel = DEFAULT_PLAYBOOK.read_text(encoding="utf-8").replace("    cooldown: 1d\n", "    budget: guest\n")
-    playbook = {**yaml.safe_load(hotel), **yaml.safe_load(shown)}
+    shipped = yaml.safe_load(hotel)
+    playbook = {**shipped, "budgets": {**shipped["budgets"], **yaml.safe_load(shown)["budgets"]}}
     spending = [play for play in playbook["plays"] if play.get("budget") == "guest"]
     for play in spending:
         play.setdefault("cooldown", "1d")
