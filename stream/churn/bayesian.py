@@ -108,7 +108,8 @@ class BayesianLogistic(base.Classifier):
             self._meet(x)
         values = self._values(x)
         offset = x.get(self.offset, 0.0)
-        if not isfinite(values.sum() + offset) or np.abs(values).max(initial=0.0) > _HUGE:
+        # One sum of squares tells both: what is no number, and what is too large.
+        if not (float(values.dot(values)) + offset * offset < _HUGE * _HUGE):
             values, offset = _tamed(values), float(_tamed(np.array([offset]))[0])
         self._note(values)
         self._fill(values, offset)

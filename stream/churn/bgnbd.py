@@ -83,8 +83,9 @@ class BgNbd(msgspec.Struct, frozen=True):
 
     def _log_lost(self, repeats: float, latest: float, age: float) -> float:
         """The log odds of being lost; at most 9."""
-        if repeats < 1.0:
-            # In this model nobody is lost before the first repeated purchase.
+        if repeats < 0.5:
+            # In this model nobody is lost before the first repeated purchase. Counts come back from logs: one
+            # repeat may be a little less than one.
             return -_LIMIT
         odds = log(self.a / (self.b + repeats - 1.0))
         odds += (self.r + repeats) * log((self.alpha + age) / (self.alpha + latest))

@@ -25,7 +25,17 @@ KNOTS = {
 """Where risk may bend, in standard deviations: finest in how long a customer has been away, where a contract,
 a weekly habit or a bill has a step."""
 
-CROSSED = ("recency", "frequency", "overdue", "active_28", "bgnbd", "gap_last", "lateness", "late")
+CROSSED = (
+    "recency",
+    "frequency",
+    "overdue",
+    "active_28",
+    "bgnbd",
+    "gap_last",
+    "lateness",
+    "late",
+    "gap_mean",
+)
 """Signals of which each pair may mean something else together than alone."""
 
 KIND_CROSSED = ("overdue", "recency")

@@ -1,0 +1,104 @@
+"""Stacked: cold start, frozen features that move, kinds that come up, many at once, and reasons."""
+
+from __future__ import annotations
+
+from math import log, log1p
+from random import Random
+
+import numpy as np
+import pytest
+
+from stream.churn.bayesian import BayesianLogistic
+from stream.churn.bgnbd import BgNbd
+from stream.churn.signals import NAMES
+from stream.churn.stacked import Stacked
+
+
+def drawn(count: int, seed: int = 1, **fixed: float) -> list[tuple[dict[str, float], bool]]:
+    """Customers of whom those long away are lost, with noise; some features are given."""
+    chance = Random(seed)
+    customers = []
+    for _ in range(count):
+        features = {name: chance.uniform(0.0, 3.0) for name in NAMES} | fixed
+        customers.append((features, features["recency"] + chance.gauss(0.0, 0.5) > 1.5))
+    return customers
+
+
+def loss(scorer: Stacked, customers: list[tuple[dict[str, float], bool]]) -> float:
+    """The mean log loss, while it learns on."""
+    total = 0.0
+    for features, churned in customers:
+        risk = min(max(scorer.predict(features), 1e-3), 1 - 1e-3)
+        total -= log(risk if churned else 1 - risk)
+        scorer.learn(features, churned=churned)
+    return total / len(customers)
+
+
+def test_before_any_label_it_says_what_bgnbd_says() -> None:
+    """Two repeats, the latest on day 20, on day 50: the published formula, to rounding."""
+    features = {"frequency": log(4.0), "gap_mean": log(11.0), "recency": log(31.0)}
+
+    assert Stacked(90.0).predict(features) == pytest.approx(BgNbd().silent(2, 20.0, 50.0, 90.0))
+
+
+def test_one_repeat_is_one_though_it_comes_back_from_a_log() -> None:
+    """Of everyone with one repeat BG/NBD says what it says of one repeat, not of none."""
+    features = {"frequency": log1p(2.0), "gap_mean": log1p(10.0), "recency": log1p(100.0)}
+
+    assert Stacked(90.0).predict(features) == pytest.approx(BgNbd().silent(1, 10.0, 110.0, 90.0))
+
+
+def test_frozen_feature_that_moves_does_no_harm() -> None:
+    """After two thousand customers with one open issue, ones with a thousand cost little more than before."""
+    scorer = Stacked(90.0)
+    loss(scorer, drawn(2_000, open_issues=1.0))
+    before = loss(scorer, drawn(500, seed=2, open_issues=1.0))
+
+    assert loss(scorer, drawn(500, seed=3, open_issues=1_000.0)) < 1.1 * before + 0.02
+
+
+def test_kind_that_comes_up_in_mid_stream_is_learned() -> None:
+    """A kind nobody had met costs customers from then on, and that shows."""
+    scorer = Stacked(90.0)
+    loss(scorer, drawn(500))
+    chance = Random(9)
+    for features, _ in drawn(1_500, seed=4):
+        met = chance.random() < 0.5
+        scorer.learn({**features, **({"fault:decayed": 0.7} if met else {})}, churned=met)
+    features = drawn(1, seed=5)[0][0]
+
+    assert scorer.predict({**features, "fault:decayed": 0.7}) > 0.85
+    assert scorer.predict(features) < 0.15
+
+
+def test_features_are_bounded() -> None:
+    """However many kinds there are, the model stays within its limit."""
+    model = BayesianLogistic(max_features=10, max_kinds=2, kind_crosses=("recency",))
+    for number in range(50):
+        model.learn_one({"recency": 1.0, f"kind-{number}:decayed": 1.0}, number % 2 == 0)
+
+    assert len(model.features) == 10
+    assert len(model.snapshot()["weights"]) == 1 + 1 + 10 + 2 + 2
+
+
+def test_many_at_once_are_scored_as_one_by_one() -> None:
+    """A row of weights says the same of all, to rounding."""
+    scorer = Stacked(90.0)
+    loss(scorer, drawn(500))
+    customers = [features for features, _ in drawn(50, seed=6)]
+    whole = [scorer._with_bgnbd(features) for features in customers]
+    rows = np.array([[features[name] for name in scorer.features] for features in whole])
+    offsets = np.array([features["bgnbd_offset"] for features in whole])
+
+    assert scorer.risks(rows, offsets) == pytest.approx(list(map(scorer.predict, customers)), rel=1e-9)
+
+
+def test_reasons_add_up_to_the_risk() -> None:
+    """What each signal adds makes, with the bias, the log odds; the most telling comes first."""
+    scorer = Stacked(90.0)
+    loss(scorer, drawn(1_000))
+    features = drawn(1, seed=7)[0][0] | {"recency": 3.0}
+    risk, reasons = scorer.predict(features), scorer.explain(features)
+
+    assert sum(reasons.values()) + scorer.snapshot()["weights"][0] == pytest.approx(log(risk / (1 - risk)))
+    assert next(iter(reasons)) == "recency"
