@@ -27,11 +27,12 @@ class ConsentData(msgspec.Struct, frozen=True):
 
     Attributes:
         purpose: for which purpose.
-        channel: for which channel; `all`, or left out, for all of them.
+        for_channel: for which channel; `all`, or left out, for all of them. Not `channel`, which says where
+            it was said: a withdrawal must not hold for less than was meant.
     """
 
     purpose: Identifier
-    channel: Identifier = ALL
+    for_channel: Identifier = ALL
 
 
 def bind_device(profile: Profile, touchpoint: Touchpoint) -> None:
@@ -81,7 +82,7 @@ def agreed(profile: Profile, purpose: str, channel: str | None = None) -> bool:
 
 def _note(profile: Profile, touchpoint: Touchpoint, *, withdrawn: bool) -> None:
     data = msgspec.convert(touchpoint.data, ConsentData)
-    channel = "" if data.channel == ALL else data.channel
+    channel = "" if data.for_channel == ALL else data.for_channel
     _keep(profile, [Consent(touchpoint.time, withdrawn, data.purpose, channel)])
 
 

@@ -48,7 +48,7 @@ def record_of(happening: Happening) -> Record:
     if call is not None:
         value, headers = _encode(call), ()
     elif happening.channel in BINARY:
-        value, headers = _encode(_data(happening)), _attributes(happening)
+        value, headers = _encode({"channel": happening.channel, **happening.data}), _attributes(happening)
     else:
         value, headers = _encode(envelope(happening)), (("content-type", CONTENT_TYPE),)
     key = happening.customer.encode()
@@ -64,18 +64,11 @@ def envelope(happening: Happening) -> dict[str, Any]:
         "type": happening.type,
         "subject": happening.customer,
         "time": to_rfc3339(happening.time),
-        "data": _data(happening),
+        "data": {"channel": happening.channel, **happening.data},
     }
     if happening.correlation is not None:
         event["correlationid"] = happening.correlation
     return event
-
-
-def _data(happening: Happening) -> dict[str, Any]:
-    if happening.type in ("consent.granted", "consent.withdrawn"):
-        # There it would be the one channel that the word is about.
-        return happening.data
-    return {"channel": happening.channel, **happening.data}
 
 
 def _attributes(happening: Happening) -> tuple[tuple[str, bytes], ...]:
@@ -95,7 +88,8 @@ def _segment(happening: Happening) -> dict[str, Any] | None:
     else:
         return None
     # Segment calls the money of an order its revenue.
-    properties = {("revenue" if name == "amount" else name): v for name, v in _data(happening).items()}
+    data = {"channel": happening.channel, **happening.data}
+    properties = {("revenue" if name == "amount" else name): v for name, v in data.items()}
     return {
         **kind,
         "messageId": happening.id,

@@ -79,7 +79,7 @@ def lives(draw: st.DrawFn) -> list[tuple[Touchpoint, int]]:
         type_ = draw(st.sampled_from([*TYPES, "complaint.opened", "complaint.closed"] if angry else TYPES))
         data: dict[str, Any] = {"purpose": "offers", "issue": draw(st.sampled_from(["i1", "i2"]))}
         if type_.startswith("consent") and (channel := draw(st.sampled_from([None, "email", "push"]))):
-            data["channel"] = channel
+            data["for_channel"] = channel
         data["zone"] = draw(st.sampled_from(["Europe/Lisbon", "Asia/Seoul", "America/New_York"]))
         data["which"] = draw(st.integers(0, 5))
         life.append((happened(type_, time, data, id_=f"e{number}"), now))
@@ -119,7 +119,7 @@ def agreed(life: list[tuple[Touchpoint, int]], until: int, channel: str) -> bool
     words = [
         (min(t.time, now), t.type == "consent.withdrawn")
         for t, now in first_told(life)[:until]
-        if t.type.startswith("consent.") and t.data.get("channel") in (None, channel)
+        if t.type.startswith("consent.") and t.data.get("for_channel") in (None, channel)
     ]
     return bool(words) and not max(words)[1]
 

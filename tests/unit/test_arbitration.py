@@ -61,7 +61,7 @@ def why(outcomes: list[Outcome]) -> list[str]:
 
 def word(kind: str, at: int, channel: str | None = None) -> Touchpoint:
     """A word on the purpose `offers`."""
-    data = {"purpose": "offers"} | ({} if channel is None else {"channel": channel})
+    data = {"purpose": "offers"} | ({} if channel is None else {"for_channel": channel})
     return happened(f"consent.{kind}", at, data)
 
 

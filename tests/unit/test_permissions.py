@@ -51,6 +51,18 @@ def test_word_is_kept_with_its_time() -> None:
     assert profile.consents == (Consent(NOON + 1, False, "e-mail"), Consent(NOON + 2, True, "location"))
 
 
+def test_where_it_was_said_does_not_narrow_a_withdrawal() -> None:
+    """Apps say on every touchpoint by which channel it came; a withdrawal there is one for all channels."""
+    profile = after(
+        [
+            happened("consent.granted", NOON, {"purpose": "offers"}),
+            happened("consent.withdrawn", NOON + 1, {"purpose": "offers", "channel": "web"}),
+        ]
+    )
+
+    assert not permissions.agreed(profile, "offers", "email")
+
+
 def test_purposes_are_bounded_on_the_safe_side() -> None:
     """Beyond the limit the oldest consent counts as not given."""
     profile = asked(*((True, number, f"p{number}") for number in range(MAX_CONSENTS + 1)))
