@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.profile import MAX_CONSENTS, Consent, Profile, new_profile
 from schemas.touchpoint import MAX_ID
 from stream.permissions import agreed, bind_device, grant, withdraw
-from tests.hotel import NOON, PROPERTY_TEST, happened
+from tests.hotel import NOON, PROPERTY_TEST, after, happened
 
 
 def asked(*words: tuple[bool, int, str]) -> Profile:
@@ -60,7 +60,7 @@ def test_where_it_was_said_does_not_narrow_a_withdrawal() -> None:
         ]
     )
 
-    assert not permissions.agreed(profile, "offers", "email")
+    assert not agreed(profile, "offers", "email")
 
 
 def test_purposes_are_bounded_on_the_safe_side() -> None:
