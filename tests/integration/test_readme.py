@@ -110,8 +110,9 @@ def test_an_app_publishes_and_a_service_subscribes(
 
 def test_files_become_the_triggers_that_are_shown(reader: Reader, worker: Worker) -> None:
     """CSV, JSON lines and Segment calls, published by the commands shown, give the lines shown."""
-    (shown,) = re.findall(r"(?ms)^```text\n(.*?)^```", README)
-    commands = re.findall(r"(?m)^dangol (?:publish|tail) .*$", README)
+    section = README.partition("\n### From a file\n")[2].partition("\n## ")[0]
+    (shown,) = re.findall(r"(?ms)^```text\n(.*?)^```", section)
+    commands = re.findall(r"(?m)^dangol (?:publish|tail) .*$", section)
     reader.run("python", "publish.py")
     for command in commands[:-1]:
         reader.run(*shlex.split(command))
