@@ -23,7 +23,7 @@ PER_ARRIVAL = frozenset(
     (
         *("seen", "fired", "risk", "at_risk", "timers", "presences"),
         *("held", "issued", "forgotten", "suppressed", "attention", "attention_at"),
-        *("surprises", "asked", "recoveries"),
+        *("surprises", "asked", "recoveries", "ledgers", "claims"),
     )
 )
 """What depends on when things arrived, by its nature."""
