@@ -21,6 +21,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     CommitFailedError,
+    IllegalOperation,
     IllegalStateError,
     InvalidProducerEpoch,
     KafkaError,
@@ -177,7 +178,8 @@ class Transactions:
             except (ProducerFenced, InvalidProducerEpoch) as error:
                 log.info("a partition has another owner", partition=partition, reason=type(error).__name__)
                 raise Abandoned from None
-            except (KafkaError, OSError, TimeoutError) as error:
+            except (KafkaError, OSError, TimeoutError, IllegalOperation) as error:
+                # The last one where the producer heard between two records that its transaction is over.
                 failure = reason(error)
             finally:
                 # Also when given up or cancelled: nothing of this may arrive later.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
-from aiokafka.errors import CommitFailedError
+from aiokafka.errors import CommitFailedError, ProducerFenced
 from prometheus_client import CollectorRegistry
 
 from agents.batches import Abandoned, Record, Uncertain
@@ -92,6 +92,40 @@ def test_whoever_was_superseded_writes_nothing(
     assert "never retrieved" not in caplog.text
     assert values(kafka, topics) == [b"before", b"after"]
     assert committed(kafka, f"{topics.prefix}-group") == 2
+
+
+class Ended(list[Record]):
+    """Records; when first looked at, the producer hears that its transaction is over."""
+
+    def __init__(self, records: Iterable[Record], end: Callable[[], None]) -> None:
+        super().__init__(records)
+        self._ends = [end]
+
+    def __iter__(self) -> Iterator[Record]:
+        while self._ends:
+            self._ends.pop()()
+        return super().__iter__()
+
+
+def test_a_transaction_that_ends_between_two_records_is_tried_again(kafka: str, topics: Topics) -> None:
+    """A frozen worker wakes in the midst of a run, and its producer has heard by then that it was fenced."""
+
+    async def commit() -> dict[str, int]:
+        mine = transactions(kafka, topics)
+        try:
+            await mine.open([0])
+            producer = mine._producers[0]
+
+            def end() -> None:
+                assert producer._txn_manager is not None
+                producer._txn_manager.fatal_error(ProducerFenced())
+
+            return await mine.commit(0, Ended([record(topics, b"1")], end), 1, always)
+        finally:
+            await mine.close()
+
+    assert asyncio.run(commit()) == {topics.decisions: 0}
+    assert values(kafka, topics) == [b"1"]
 
 
 def test_who_is_no_member_any_more_writes_nothing(kafka: str, topics: Topics) -> None:
