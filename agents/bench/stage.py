@@ -191,7 +191,7 @@ class Stage:
                 id_ = _decode_trigger(record.value).id
                 found.repeated += id_ in made.triggers
                 made.triggers.add(id_)
-        profiles = (profile.decode(value) for value in state.values())
+        profiles = (profile.decode(value) for key, value in state.items() if profile.is_profile(key))
         made.touchpoints = {held.customer: held.touchpoints for held in profiles}
         return found
 
