@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -42,6 +43,9 @@ COMMIT_SECONDS = 1.0
 RUNS_BUFFERED = 128
 """Runs waiting in memory before fetching pauses. A run is part of one fetch of 1 MiB, so that is the
 most it can be: 128 MiB in all. Fewer would pause often, and Faust sleeps a second at each pause."""
+
+RUNS_WAITING = 64
+"""Runs out of the buffer that wait for their partition's turn; as part of a fetch each, 64 MiB at most."""
 
 FINISH_SECONDS = 5.0
 """How long a rebalance or a stop waits for the runs in hand: half the usual session timeout."""
@@ -104,6 +108,7 @@ class WorkerApp:
         self._metrics = metrics
         self._health = health
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._waiting: dict[int, deque[Any]] = {}
         self._done: dict[int, Done] = {}
         self._held: set[int] = set()
         self._partitions = partitions
@@ -220,7 +225,7 @@ class WorkerApp:
         )
 
     async def _consume(self, stream: Any) -> None:
-        """Take runs as they come: one of a partition at a time, each behind the one before.
+        """Take runs as they come: those of a partition one behind the other, what waits together.
 
         While the broker acknowledges one partition's run, the next one's is computed.
         """
@@ -231,37 +236,78 @@ class WorkerApp:
             self._idle_since = time.monotonic()
 
     async def _offer(self, event: Any) -> None:
-        """Take a run, if it is the next one of its partition."""
+        """Have a run wait for its turn; where too many wait already, wait as well."""
         partition = event.message.partition
-        run: Run = event.message.value
-        # Again and again, as timers may have taken its place meanwhile.
-        while (before := self._running.get(partition)) is not None and not before.done():
-            # Not awaited itself: a run that was cancelled at a rebalance would end the reading with it.
-            await asyncio.wait({before})
-        if not self._taking or run.epoch != self._consumer.epoch:
-            # Read before a rebalance: it is read again, by us or by whoever has the partition then.
-            return
-        done = self._done.get(partition)
-        if run.follows != (done.offset if done is not None and done.epoch == run.epoch else None):
-            # The one before failed, or was lost between the consumer and here.
-            self._seek_again(partition)
-            return
-        self._running[partition] = asyncio.create_task(self._take(event, run))
+        self._waiting.setdefault(partition, deque()).append(event)
+        self._take_next(partition)
+        while sum(map(len, self._waiting.values())) >= RUNS_WAITING:
+            running = [task for task in self._running.values() if not task.done()]
+            if running:
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            # Whoever has ended hands over only now.
+            await asyncio.sleep(0)
 
-    async def _take(self, event: Any, run: Run) -> None:
-        partition = event.message.partition
-        with self._at_work(partition, event.message.generation_id) as keep_trying:
+    def _occupy(self, partition: int, work: Coroutine[Any, Any, None]) -> None:
+        """Work for a partition, and take what waits when it is over."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._take_next(partition))
+        self._running[partition] = task
+
+    def _take_next(self, partition: int) -> None:
+        """Take what waits, as one run, unless the one before is under way.
+
+        On a broker whose transactions take as long as the next records need to come, runs of a record
+        each would queue up; together they take hardly longer than one.
+        """
+        before = self._running.get(partition)
+        if (before is None or before.done()) and (events := self._next_of(partition)):
+            self._occupy(partition, self._take(partition, events))
+
+    def _next_of(self, partition: int) -> list[Any]:
+        """The runs that wait, as far as each follows the one before; what is to be read again is left out."""
+        waiting = self._waiting.get(partition, deque())
+        chain: list[Any] = []
+        count = 0
+        done = self._done.get(partition)
+        while waiting:
+            event = waiting[0]
+            run: Run = event.message.value
+            if not self._taking or run.epoch != self._consumer.epoch:
+                # Read before a rebalance: it is read again, by us or by whoever has the partition then.
+                waiting.popleft()
+                continue
+            count += len(run)
+            if chain:
+                if run.follows != chain[-1].message.value.last or count > self._settings.batch:
+                    break
+            elif run.follows != (done.offset if done is not None and done.epoch == run.epoch else None):
+                # The one before failed, or was lost between the consumer and here: no later one will do.
+                waiting.clear()
+                self._seek_again(partition)
+                return []
+            chain.append(waiting.popleft())
+        return chain
+
+    async def _take(self, partition: int, events: Sequence[Any]) -> None:
+        with self._at_work(partition, events[-1].message.generation_id) as keep_trying:
             done = self._done.get(partition)
+            last: Run = events[-1].message.value
             # Read again because a later one was lost: what is done is done.
-            left = [record for record in run if done is None or record.offset > done.offset]
+            left = [
+                record
+                for event in events
+                for record in event.message.value
+                if done is None or record.offset > done.offset
+            ]
             for part in self._pins.split(partition, left) if left else ():
                 # All before it is done, so timers that were due when it was written overtake nothing.
                 until = min(part[0].timestamp, _now())
                 await self._fire(partition, until, keep_trying)
                 engine = await self._pins.engine_for(partition, part, until, keep_trying)
                 await self._processor.process(engine, partition, part, keep_trying)
-            self._done[partition] = Done(run.epoch, run.last)
-            event.ack()
+            self._done[partition] = Done(last.epoch, last.last)
+            for event in events:
+                event.ack()
 
     @contextmanager
     def _at_work(self, partition: int, generation: int) -> Iterator[Callable[[], bool]]:
@@ -318,9 +364,8 @@ class WorkerApp:
                     and not is_behind
                     and (running is None or running.done())
                 ):
-                    self._running[tp.partition] = asyncio.create_task(
-                        self._fire_alone(tp.partition, end.at - GRACE_MS, self.faust.consumer_generation_id)
-                    )
+                    generation = self.faust.consumer_generation_id
+                    self._occupy(tp.partition, self._fire_alone(tp.partition, end.at - GRACE_MS, generation))
 
     async def _fire_alone(self, partition: int, until: int, generation: int) -> None:
         with self._at_work(partition, generation) as keep_trying:
@@ -398,6 +443,7 @@ class WorkerApp:
         self._consumer.thread.closed = True
         self._profiles.forget()
         self._done.clear()
+        self._waiting.clear()
         source = self._settings.topics.touchpoints
         assigned = {tp.partition for tp in self._consumer.assignment() if tp.topic == source}
 
