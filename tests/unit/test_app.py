@@ -62,7 +62,7 @@ class Watched(WorkerApp):
         """Read runs, where the latest seek began this epoch, until all that comes of it is done."""
         self._consumer.thread.epoch = epoch
         await self._consume(Stream(*runs))
-        while self._waiting.get(0) or not all(task.done() for task in self._running.values()):
+        while self._waiting.get(0) or not all(task.done() for task in self._running.values()):  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 
