@@ -48,7 +48,7 @@ NAMES = ("dangol", "tutorial", "quix", "bare")
     "--recovery",
     type=click.IntRange(0, 10_000_000),
     default=0,
-    help="Also recover this many profiles of 600 B.",
+    help="Also recover this many profiles of 800 B.",
 )
 @click.option(
     "--latency",
