@@ -110,7 +110,9 @@ async def create(
             if spec.name not in there
         ]
         created = []
-        for name, code, reason in (await admin.create_topics(wanted)).topic_errors if wanted else []:
+        answers = (await admin.create_topics(wanted)).topic_errors if wanted else []
+        # A broker answers in any order; what is told of several refusals is about the first topic.
+        for name, code, reason in sorted(answers, key=lambda answer: names.index(answer[0])):
             if code == 0:
                 created.append(name)
             # Someone else may create them at the same moment: as good as ours.
