@@ -69,15 +69,18 @@ def agreed(profile: Profile, purpose: str, channel: str | None = None) -> bool:
     Args:
         profile: the customer's.
         purpose: what it is for.
-        channel: by which channel: words on all channels and on this one count. What goes by none has no
-            channel to tell words apart by: there every word on the purpose counts.
+        channel: by which channel: words on all channels and on this one count. What names none may go out by
+            any, as its subscriber chooses: there the word on all channels has to agree, and no channel may
+            have been taken out of it since. A word for one channel alone agrees to none of the others.
     """
-    words = [
-        (said.time, said.withdrawn)
-        for said in profile.consents
-        if said.purpose == purpose and (channel is None or said.channel in ("", channel))
-    ]
-    return bool(words) and not max(words)[1]
+    words = {said.channel: said for said in profile.consents if said.purpose == purpose}
+    general = words.get("")
+    if channel is not None:
+        said = [word for word in (general, words.get(channel)) if word is not None]
+        return bool(said) and not max(said).withdrawn
+    if general is None or general.withdrawn:
+        return False
+    return not any(word.withdrawn and word > general for word in words.values())
 
 
 def _note(profile: Profile, touchpoint: Touchpoint, *, withdrawn: bool) -> None:

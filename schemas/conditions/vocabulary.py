@@ -175,7 +175,7 @@ FUNCTIONS: dict[str, Function] = {
     "agreed": Function(
         ("purpose", "channel"),
         "truth",
-        "whether the customer agrees to a purpose, by a channel if one is given",
+        "whether the customer agrees to a purpose, by a channel or, if none is given, by all",
         1,
     ),
     "prefers": Function(

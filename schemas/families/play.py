@@ -31,7 +31,7 @@ class PlayBase(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         segment: a segment of the playbook that the customer has to be in.
         reentry: how often the customer may enter it.
         channel: how the trigger reaches the customer, such as `push`; None where it reaches staff or a door.
-        purpose: the purpose that the customer must have agreed to.
+        purpose: the purpose that the customer must have agreed to, for the channel or, without one, for all.
         category: what kind of message it is, for caps and for what a customer has declined.
         priority: of plays that want the same customer, channel and slot the greatest wins.
         slot: what only one play may have at a time on a channel; None competes with no one.

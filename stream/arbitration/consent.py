@@ -15,6 +15,7 @@ the last moment and counted."""
 def check(context: Context, proposal: Proposal) -> str | None:
     """Hold what is for a purpose that is not agreed to on the play's channel; no word is no.
 
+    A play without a channel may reach the customer by any: the purpose has to be agreed to for all of them.
     What takes something back, or holds something back, needs nobody's consent.
     """
     play = proposal.play

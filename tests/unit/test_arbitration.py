@@ -71,16 +71,18 @@ def word(kind: str, at: int, channel: str | None = None) -> Touchpoint:
         ([], "consent", "consent", "consent"),
         ([("granted", None)], "fired", "fired", "fired"),
         ([("granted", "all")], "fired", "fired", "fired"),
-        ([("granted", "email")], "fired", "consent", "fired"),
+        ([("granted", "email")], "fired", "consent", "consent"),
         ([("granted", None), ("withdrawn", "email")], "consent", "fired", "consent"),
+        ([("granted", None), ("withdrawn", "sms")], "fired", "fired", "consent"),
         ([("withdrawn", "email"), ("granted", None)], "fired", "fired", "fired"),
+        ([("granted", None), ("withdrawn", "email"), ("granted", "email")], "fired", "fired", "fired"),
         ([("granted", "email"), ("withdrawn", None)], "consent", "consent", "consent"),
-        ([("withdrawn", None), ("granted", "push")], "consent", "fired", "fired"),
+        ([("withdrawn", None), ("granted", "push")], "consent", "fired", "consent"),
         ([("granted", "email"), ("granted", "push"), ("withdrawn", "push")], "fired", "consent", "consent"),
     ],
 )
 def test_consent_by_channel(words: list[tuple[str, str | None]], email: str, push: str, none: str) -> None:
-    """Of the words on all channels and on the play's own the latest holds; without a word there is none."""
+    """Of the words on all channels and on the play's own the latest holds; a play without one needs all."""
     touchpoints = [word(kind, NOON + number, channel) for number, (kind, channel) in enumerate(words)]
     channels = ("email", "push", None)
     plays = [mail(str(channel).lower(), channel=channel, purpose="offers") for channel in channels]

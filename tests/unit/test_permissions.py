@@ -104,6 +104,23 @@ def test_order_of_arrival_does_not_matter(orders: tuple[list[Any], list[Any]]) -
     }
 
 
+CHANNELS = ("email", "push", "sms")
+SAID = ("all", *CHANNELS)
+
+
+@PROPERTY_TEST
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.sampled_from(SAID)), max_size=12))
+def test_what_names_no_channel_needs_all(words: list[tuple[bool, int, str]]) -> None:
+    """What may go out by any channel is agreed to only where every channel is, one never named included."""
+    profile = new_profile("ann")
+    for granted, at, channel in words:
+        change = grant if granted else withdraw
+        change(profile, happened("consent", NOON + at, {"purpose": "offers", "for_channel": channel}))
+    everywhere = [agreed(profile, "offers", channel) for channel in (*CHANNELS, "post")]
+
+    assert agreed(profile, "offers") is all(everywhere)
+
+
 @pytest.mark.parametrize(
     ("bindings", "device"),
     [
