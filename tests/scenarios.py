@@ -59,7 +59,12 @@ SHOWS = {
         "make-it-right: declined",
         "make-it-right: ignored",
     },
-    "cx/09-what-may-be-spent": {"make-it-right: fired", "make-it-right: budget", "know-the-guest: fired"},
+    "cx/09-what-may-be-spent": {
+        "make-it-right: fired",
+        "make-it-right: budget",
+        "make-it-right: budget-asked",
+        "know-the-guest: fired",
+    },
     "cx/10-no-promotions-for-the-angry": {
         "hold-promotions: fired",
         "hold-promotions: already-suppressed",
