@@ -26,6 +26,7 @@ Effect = Literal[
     "consent.granted",
     "consent.withdrawn",
     "profile.stated",
+    "account.stated",
     "trigger.delivered",
     "trigger.accepted",
     "trigger.declined",

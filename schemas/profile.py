@@ -500,6 +500,26 @@ class Recovery(msgspec.Struct, array_like=True, frozen=True, order=True, gc=Fals
     back: int = -1
 
 
+class Account(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is stated of a business customer's contract, and when each of it was, in ms; −1 is never.
+
+    Attributes:
+        plan: what was agreed, by name; None where that is not known, as in all of these.
+        plan_said: when that was said last.
+        seats: how many may use it.
+        seats_said: when that was said last.
+        renews: the day on which the contract is renewed, or ends.
+        renews_said: when that was said last.
+    """
+
+    plan: str | None = None
+    plan_said: int = -1
+    seats: int | None = None
+    seats_said: int = -1
+    renews: date | None = None
+    renews_said: int = -1
+
+
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     """The core profile of one customer.
 
@@ -583,6 +603,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         language_said: when, in ms.
         referred_by: the customer who referred this one.
         referred_at: when the referral was followed, in ms.
+        account: what is stated of a business customer's contract.
         ledgers: accounts of budgets by name: of the customer's own, or under a reserved key the shared one;
             as many as the playbook has.
         claims: what was promised and is not known to be taken up, by the reservation's id; at most
@@ -656,6 +677,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     referred_at: int = 0
     active_decayed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     spent_decayed: float = 0.0
+    account: Account | None = None
     ledgers: dict[str, Ledger] = {}
     claims: dict[str, Claim] = {}
 

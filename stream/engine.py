@@ -24,6 +24,7 @@ from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger
 from stream import (
+    accounts,
     duplicates,
     erasure,
     experience,
@@ -477,6 +478,7 @@ _EFFECTS: dict[str, Callable[[Profile, Touchpoint], None]] = {
     "consent.granted": permissions.grant,
     "consent.withdrawn": permissions.withdraw,
     "profile.stated": _state,
+    "account.stated": accounts.state,
 }
 """What each effect does, but for those of issues and of triggers."""
 

@@ -36,6 +36,7 @@ from schemas.profile import MAX_ALIASES, MAX_HEARD, MAX_LINKS, MAX_PRESENCES, Li
 from schemas.segment import SOURCE as SEGMENT
 from schemas.touchpoint import Identifier, Moved, Touchpoint
 from stream import (
+    accounts,
     begun,
     duplicates,
     experience,
@@ -475,6 +476,7 @@ def merge(profile: Profile, other: Profile) -> None:
     items.merge(profile, other)
     recoveries.merge(profile, other)
     languages.merge(profile, other)
+    accounts.merge(profile, other)
     referrals.merge(profile, other)
     profile.at_risk = profile.at_risk or other.at_risk
     presences = {each.property: each for each in profile.presences}

@@ -37,6 +37,7 @@ SHOWS = {
         "pause-campaigns: fired",
         "gone-quiet: fired",
         "quote-without-answer: fired",
+        "before-the-renewal: fired",
         "ask-for-a-reference: fired",
     },
     "cx/01-every-channel": {"make-it-right: fired", "know-the-guest: fired"},

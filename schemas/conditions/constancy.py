@@ -160,8 +160,10 @@ def _values(reference: Reference, held: list[Any], scope: Scope) -> list[Any]:
         # What only the data tell may be held against values of several kinds.
         if reference.kind == "truth" or any(isinstance(each, bool) for each in held):
             values += [True, False]
-        if numbers := {each for each in held if isinstance(each, int | float) and not isinstance(each, bool)}:
-            values += _numbers(numbers, known)
+        numbers = {each for each in held if isinstance(each, int | float) and not isinstance(each, bool)}
+        if numbers or reference.kind == "number":
+            # One of which only `has` asks may still be any number.
+            values += _numbers(numbers or {0.0}, known)
         if times := {each for each in held if isinstance(each, datetime)}:
             values += sorted({each + by for each in times for by in (-_INSTANT, timedelta(0), _INSTANT)})
         texts = sorted({each for each in held if isinstance(each, str)})

@@ -140,7 +140,24 @@ BOOKING: dict[str, Variable] = {
 }
 """Fields of the booking that the touchpoint names, else of the stay that is on, else of the next one."""
 
-VARIABLES: dict[str, dict[str, Variable]] = {"event": EVENT, "profile": PROFILE, "booking": BOOKING}
+ACCOUNT: dict[str, Variable] = {
+    "plan": Variable("text", "what a business customer has agreed on, by name", optional=True),
+    "seats": Variable("number", "how many may use it", 0, whole=True, optional=True),
+    "days_to_renewal": Variable(
+        "number",
+        "days from today, by the customer's clock, to the day on which the contract is renewed or ends",
+        whole=True,
+        optional=True,
+    ),
+}
+"""What `account.stated` has said of a business customer, who is the account."""
+
+VARIABLES: dict[str, dict[str, Variable]] = {
+    "event": EVENT,
+    "profile": PROFILE,
+    "booking": BOOKING,
+    "account": ACCOUNT,
+}
 
 NOW = Variable("time", "time of the decision")
 

@@ -17,11 +17,12 @@ from schemas.conditions.meaning import conjuncts, names_event
 from schemas.conditions.syntax import parse
 from schemas.families import Play
 from schemas.playbook import Playbook, entering_of
-from schemas.profile import Booking, Profile
+from schemas.profile import Account, Booking, Profile
 from schemas.timestamp import DAY, to_datetime
 from stream import experience, permissions, stays
 from stream.arbitration import lifecycle
 from stream.plays.context import Context
+from stream.residence import Residence
 
 Reader = Callable[[Context], Any]
 
@@ -66,6 +67,8 @@ class Conditions:
         self.zones: dict[str, tzinfo] = {
             id_: ZoneInfo(place.zone) for id_, place in playbook.properties.items()
         }
+        self._residence = Residence(playbook)
+        self._fields: dict[str, Reader] = {**_FIELDS, "account.days_to_renewal": self._days_to_renewal}
         self._scope = playbook.scope
         self._texts = playbook.segments
         self._segments: dict[str, Reader] = {
@@ -120,8 +123,8 @@ class Conditions:
         name, arguments = reference.name, reference.arguments
         if name == "event":
             return _data(reference)
-        if name in _FIELDS:
-            return _FIELDS[name]
+        if name in self._fields:
+            return self._fields[name]
         if name in _BOOKING:
             return self._booking(_BOOKING[name], name)
         if name == "in_segment":
@@ -133,6 +136,13 @@ class Conditions:
     def _in_segment(self, name: str) -> Reader:
         # Looked up when it is asked: a segment may be made of one that comes after it.
         return lambda context: bool(self._segments[name](context))
+
+    def _days_to_renewal(self, context: Context) -> int:
+        account = context.profile.account
+        if account is None or account.renews is None:
+            raise ConditionError("account.days_to_renewal is not known")
+        zone = ZoneInfo(self._residence.zone_of(context.profile))
+        return (account.renews - to_datetime(context.now).astimezone(zone).date()).days
 
     def _booking(self, field: Callable[[Booking, date], Any], name: str) -> Reader:
         zones = self.zones
@@ -208,6 +218,19 @@ def _days(since: int, now: int) -> float:
     return max(now - since, 0) / _DAY
 
 
+def _account(field: str, value_of: Callable[[Account], Any]) -> Reader:
+    name = f"account.{field}"
+
+    def of_account(context: Context) -> Any:
+        account = context.profile.account
+        value = None if account is None else value_of(account)
+        if value is None:
+            raise ConditionError(f"{name} is not known")
+        return value
+
+    return of_account
+
+
 _FIELDS: dict[str, Reader] = {
     "event.type": lambda context: context.touchpoint.type,
     "event.time": lambda context: to_datetime(context.touchpoint.time),
@@ -230,7 +253,10 @@ _FIELDS: dict[str, Reader] = {
     "profile.attention": lambda context: lifecycle.attention_of(context.profile, context.now),
     "profile.ids": lambda context: 1 + len(context.profile.aliases),
     "profile.has_device": lambda context: context.profile.device is not None,
+    "account.plan": _account("plan", lambda account: account.plan),
+    "account.seats": _account("seats", lambda account: account.seats),
 }
+
 
 _BOOKING: dict[str, Callable[[Booking, date], Any]] = {
     "booking.id": lambda booking, _: booking.id,

@@ -22,6 +22,7 @@ from schemas.families.retention_offer import RetentionOffer
 from schemas.ledger import Claim, Ledger, Reservation, Totals
 from schemas.pin import Pin
 from schemas.profile import (
+    Account,
     Begun,
     Booking,
     Consent,
@@ -112,6 +113,7 @@ FULL = msgspec.structs.replace(
     reopened={"i-1": (MARCH + 1,)},
     zone="Asia/Seoul",
     zone_said=MARCH,
+    account=Account("business", MARCH, 600, MARCH + 1, date(2026, 7, 1), MARCH + 2),
     held=(
         Held(
             *("h-1", "stay-with-us", "retention-offer", b"\x80", "e-3", "page.viewed", "/app", "b-1"),

@@ -53,6 +53,11 @@ def refusal(text: str) -> tuple[int, str]:
         "// for those who stay\nprofile.risk < 0.3",
         'fired("make-it-right") && !fired("make-it-right", "7d")',
         'agreed("news") == true',
+        "has(event.amount)",
+        "has(event.amount) && event.amount > 50",
+        "has(booking.nights) || has(account.plan)",
+        "has(account.seats) && account.seats >= 500",
+        'has(account.days_to_renewal) && account.plan in ["business", "team"]',
     ],
 )
 def test_conditions_that_are_taken(text: str) -> None:
