@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -237,7 +237,14 @@ class Applied:
     removed: list[str]
 
 
-async def apply(broker: Broker, topics: Topics, text: bytes, version: str) -> Applied:
+async def apply(
+    broker: Broker,
+    topics: Topics,
+    text: bytes,
+    version: str,
+    *,
+    allows: Callable[[Playbook], None] = lambda _: None,
+) -> Applied:
     """Publish a playbook and put it in force, at once or not at all; returning means that the broker has it.
 
     Args:
@@ -245,6 +252,8 @@ async def apply(broker: Broker, topics: Topics, text: bytes, version: str) -> Ap
         topics: the topics of the deployment.
         text: the YAML, which was checked.
         version: the playbook's version.
+        allows: is asked about the one that decides so far, if one was applied; raises where nothing is to be
+            written.
 
     Raises:
         InputError: it is too large; or the broker's address or a file of the connection can't be used.
@@ -256,6 +265,8 @@ async def apply(broker: Broker, topics: Topics, text: bytes, version: str) -> Ap
     connection = connection_to(broker)
     shelf = await fetch(connection, topics)
     before = shelf.current
+    if (deciding := decides(shelf, topics.playbooks)) is not None:
+        allows(deciding)
     now = int(time.time() * 1000)
     headers = edition.headers_of(to_rfc3339(now), PROGRAM)
     shelf.put(version.encode(), text, now, PROGRAM)

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.families import Content
 from schemas.touchpoint import Touchpoint
-from stream import identity
+from stream import identity, services
 from stream.engine import Engine, Outcome
 from stream.plays.context import FIRED
 from stream.replay import Replay
@@ -111,9 +111,16 @@ class Comparison:
         before: the replay with the one.
         after: the replay with the other.
         plays: what became of each play, by name.
+        gone: plays that only the one has, with their families.
+        new: plays that only the other has.
+        lost: services that only the one has, with their plays.
     """
 
     def __init__(self, before: Engine, after: Engine, examples: int) -> None:
+        old, other = ({play.play: play.family for play in each.playbook.plays} for each in (before, after))
+        self.gone = {name: family for name, family in old.items() if name not in other}
+        self.new = {name: family for name, family in other.items() if name not in old}
+        self.lost = services.lost(before.playbook, after.playbook)
         self.before = Replay(before)
         self.after = Replay(after)
         self.plays: dict[str, PlayTally] = {}

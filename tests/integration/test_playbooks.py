@@ -340,6 +340,26 @@ def test_apply_and_show(kafka: str, topics: Topics, tmp_path: Path) -> None:
     ]
 
 
+def test_a_service_is_not_lost_by_accident(kafka: str, topics: Topics) -> None:
+    """A shop's playbook in place of the hotel's is refused, and nothing is written, unless it is meant."""
+    first = run(kafka, topics, "apply", "b2b")
+    apply(kafka, topics, WINTER)
+    refused = run(kafka, topics, "apply", "retail")
+    kept = asyncio.run(shelf.fetch(kafka, topics)).current
+    forced = run(kafka, topics, "apply", "retail", "--force", "--json")
+
+    lost = "no room-key any more (key-at-the-door): nobody gets a key, and keys that are out are not revoked"
+    assert first.exit_code == 0
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        f"dangol: retail is not applied: {WINTER[0]} decides now, and there would be {lost}; "
+        "if that is meant, add --force\n"
+    )
+    assert kept == WINTER[0]
+    assert (forced.exit_code, forced.stderr) == (0, f"dangol: warning: {lost}\n")
+    assert json.loads(forced.stdout)["services_lost"] == {"room-key": ["key-at-the-door"]}
+
+
 def test_versions_on_the_topic_are_compared(kafka: str, topics: Topics, tmp_path: Path) -> None:
     """By their names, or as the one in force."""
     apply(kafka, topics, SPRING)

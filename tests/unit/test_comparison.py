@@ -5,6 +5,8 @@ from __future__ import annotations
 from schemas.playbook import load
 from schemas.timestamp import MINUTE
 from schemas.touchpoint import Touchpoint
+from stream import services
+from stream.arbitration import critical
 from stream.comparison import NOT_A_CANDIDATE, Change, Comparison
 from tests.hotel import HOTEL_YAML, NOON, engine, happened
 
@@ -107,3 +109,8 @@ def test_examples_are_bounded_and_of_every_play() -> None:
     assert len(shown) == 3
     assert {each.play for each in shown} == {"make-it-right", "hold-promotions"}
     assert [len(tally.examples) for tally in other.plays.values()] == [3, 1]
+
+
+def test_what_must_not_wait_is_a_service() -> None:
+    """Whatever is exempt from caps and quiet hours is missed when its last play is gone."""
+    assert sorted(critical.FAMILIES - services.WITHOUT.keys()) == []

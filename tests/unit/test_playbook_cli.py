@@ -173,3 +173,30 @@ def test_no_difference_is_said(folder: Path) -> None:
         "no decision would have been another"
         in run("diff", "hotel.yaml", "same.yaml", "--on", "day.jsonl").stdout
     )
+
+
+def test_plays_that_come_and_go_are_named(folder: Path) -> None:
+    """A play with another name is the same service; without any of its family the service is lost."""
+    Path("renamed.yaml").write_text(SHIPPED.replace("key-at-the-door", "key-by-phone"), encoding="utf-8")
+    renamed = run("diff", "hotel.yaml", "renamed.yaml", "--on", "day.jsonl").stdout.splitlines()
+    told = json.loads(run("diff", "hotel.yaml", "renamed.yaml", "--on", "day.jsonl", "--json").stdout)
+
+    assert renamed[2:4] == ["gone: key-at-the-door (room-key)", "new: key-by-phone (room-key)"]
+    assert not any(line.startswith("a service is lost") for line in renamed)
+    assert (told["plays_gone"], told["plays_new"], told["services_lost"]) == (
+        {"key-at-the-door": "room-key"},
+        {"key-by-phone": "room-key"},
+        {},
+    )
+
+
+def test_a_service_that_would_be_lost_is_told(folder: Path) -> None:
+    """The shop has no room keys: whoever has the hotel's playbook in force is told before."""
+    done = run("diff", "hotel", "retail", "--on", "day.jsonl")
+    told = json.loads(run("diff", "hotel", "retail", "--on", "day.jsonl", "--json").stdout)
+
+    assert (
+        "a service is lost: no room-key any more (key-at-the-door): nobody gets a key, and keys that are out "
+        "are not revoked"
+    ) in " ".join(done.stdout.split())
+    assert told["services_lost"] == {"room-key": ["key-at-the-door"]}

@@ -54,7 +54,8 @@ def diff(
     OLD and NEW are files, versions on the topic such as hotel@3f9c2a1b, or `current`; the broker is asked
     only for the latter two. The time of each decision is the touchpoint's own, as in `dangol replay`. A
     decision is another one if the play fired and would not have, or the other way round; or if it would have
-    done something else, or been held back for another reason.
+    done something else, or been held back for another reason. Plays that only one of them has are named
+    before, and services that would be lost, which `apply` refuses without --force.
 
     \b
     Example:
@@ -140,6 +141,9 @@ def _report(comparison: Comparison, names: list[str], rejects: Counter[str], exa
         "customers": len(comparison.after.profiles),
         "rejected": dict(sorted(rejects.items())),
         "changed": comparison.changed,
+        "plays_gone": comparison.gone,
+        "plays_new": comparison.new,
+        "services_lost": comparison.lost,
         "plays": {
             name: {
                 "family": tally.family,
@@ -191,6 +195,7 @@ def _print(comparison: Comparison, names: list[str], rejects: Counter[str], exam
 
     from agents.display import COLOURS, FORMAT, printable
     from schemas.timestamp import to_datetime
+    from stream import services
     from stream.plays.context import FIRED
 
     console = Console(highlight=False)
@@ -198,6 +203,12 @@ def _print(comparison: Comparison, names: list[str], rejects: Counter[str], exam
     left_out = f", {rejects.total():,} lines left out" if rejects else ""
     console.print(Text.assemble((names[0], "bold"), " → ", (names[1], "bold")))
     console.print(f"{touchpoints:,} touchpoints of {customers:,} customers{left_out}")
+    for what, plays, style in (("gone", comparison.gone, "red"), ("new", comparison.new, "green")):
+        if plays:
+            names_of = ", ".join(f"{name} ({family})" for name, family in plays.items())
+            console.print(Text.assemble((f"{what}: ", style), printable(names_of)))
+    if comparison.lost:
+        console.print(Text(f"a service is lost: {services.told(comparison.lost)}", style="bold red"))
     if not comparison.changed:
         console.print(Text("no decision would have been another", style="green"))
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
