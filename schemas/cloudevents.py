@@ -61,9 +61,8 @@ def deterministic_id(*parts: str) -> str:
     '756a89db164464d87f0174bf169c64d5'
     """
     # The length of each part goes in, so that ("ab", "c") and ("a", "bc") differ.
-    digest = blake2b(digest_size=16)
+    whole = b""
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(4, "big"))
-        digest.update(raw)
-    return digest.hexdigest()
+        whole += len(raw).to_bytes(4, "big") + raw
+    return blake2b(whole, digest_size=16).hexdigest()

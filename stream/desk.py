@@ -2,9 +2,9 @@
 
 A record for every touchpoint would cost as much as the profiles. So it is renewed upon contact, and
 whenever something changed that a person at the desk acts on: issues, bookings, promises, preferences, and
-what is not to be offered. What moves with every touchpoint, such as the risk, is as of then. Where a
-purpose is needed and consent to it is withdrawn, and where an id becomes an alias of another one, the record
-goes.
+what is not to be offered. What runs out is no change: the record has said until when it holds. What moves
+with every touchpoint, such as the risk, is as of then. Where a purpose is needed and consent to it is
+withdrawn, and where an id becomes an alias of another one, the record goes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ from schemas.service_context import ServiceRecord
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import TriggerData
 from stream import permissions
-from stream.plays.service_context import content_of, own_budgets
-
-Seen = tuple[object, ...]
-"""What of a profile is looked at; compared before and after."""
+from stream.plays.service_context import content_of, own_budgets, promised, restrained
 
 
 class Desk:
@@ -44,36 +41,23 @@ class Desk:
         self._playbook = playbook.version
         self._model = model
 
-    def look(self, profile: Profile) -> Seen:
-        """What stands on a profile now that a record is renewed for."""
-        return (
-            profile.issues,
-            profile.bookings,
-            profile.issued,
-            profile.preferences,
-            profile.suppressed,
-            profile.moved_to,
-            None if self._purpose is None else permissions.agreed(profile, self._purpose),
-        )
-
     def renew(
-        self, before: Seen, profile: Profile, touchpoint: Touchpoint, now: int, *, anyway: bool = False
+        self, before: Profile, profile: Profile, touchpoint: Touchpoint, now: int, *, anyway: bool = False
     ) -> ServiceRecord | None:
         """The record anew, if there is a reason for it.
 
         Args:
-            before: what stood on the profile before the step.
+            before: the profile before the step.
             profile: the profile after it.
             touchpoint: what happened, or what stands for a timer.
             now: time of the decision, in ms.
             anyway: whether the profile is another one altogether.
         """
-        after = self.look(profile)
         is_contact = touchpoint.type in self._contacts
-        if not (anyway or is_contact or after != before):
+        if not (anyway or is_contact or self._is_news(before, profile, now)):
             return None
         data = None
-        if _is_shown(after):
+        if self._is_shown(profile):
             if profile.touchpoints == 0:
                 return None
             contact, channel = (touchpoint.type, touchpoint.channel) if is_contact else (None, None)
@@ -85,7 +69,7 @@ class Desk:
                 self._model,
                 self._playbook,
             )
-        elif not _is_shown(before):
+        elif not self._is_shown(before):
             # Nothing stands there.
             return None
         return ServiceRecord(
@@ -97,8 +81,30 @@ class Desk:
             data,
         )
 
+    def _is_news(self, before: Profile, after: Profile, now: int) -> bool:
+        """Whether something else stands on a profile now that a person at the desk acts on."""
+        # On every touchpoint, and mostly none of it was touched: fields are replaced, never changed in place.
+        if (
+            after.issues is before.issues
+            and after.bookings is before.bookings
+            and after.issued is before.issued
+            and after.preferences is before.preferences
+            and after.suppressed is before.suppressed
+            and after.moved_to is before.moved_to
+            and after.consents is before.consents
+        ):
+            return False
+        return (
+            after.issues != before.issues
+            or after.bookings != before.bookings
+            or promised(after, now) != promised(before, now)
+            or after.preferences != before.preferences
+            or restrained(after, now) != restrained(before, now)
+            or self._is_shown(after) != self._is_shown(before)
+        )
 
-def _is_shown(seen: Seen) -> bool:
-    """Whether there may be a record: the id is no alias, and a purpose that is needed is agreed to."""
-    *_, moved_to, agreed = seen
-    return moved_to is None and agreed is not False
+    def _is_shown(self, profile: Profile) -> bool:
+        """Whether there may be a record: the id is no alias, and a purpose that is needed is agreed to."""
+        return profile.moved_to is None and (
+            self._purpose is None or permissions.agreed(profile, self._purpose)
+        )

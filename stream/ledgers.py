@@ -174,7 +174,7 @@ class Ledgers:
         """Of a ledger's profile the budget, its scope and what is left, 0 to 1."""
         terms = self._terms[profile.customer]
         name, scope = budget_of(profile.customer)
-        left = budgets.remaining(profile.ledgers.get(name, Ledger()), now, terms)
+        left = budgets.remaining(profile.ledgers.get(name), now, terms)
         return name, scope, left / terms.amount if terms.amount else 0.0
 
 

@@ -18,6 +18,8 @@ from schemas.touchpoint import Touchpoint
 HALF_LIVES = (7 * DAY, 28 * DAY, 90 * DAY)
 """Half-lives of the decayed counts, in ms: a week, four weeks, a quarter."""
 
+_WEEK, _MONTH, _QUARTER = HALF_LIVES
+
 KIND_HALF_LIFE = HALF_LIVES[1]
 """Half-life of the decayed count of each kind, in ms."""
 
@@ -42,28 +44,32 @@ def count(profile: Profile, touchpoint: Touchpoint) -> None:
         if age <= 0:
             profile.last_seen = time
             profile.decayed = (
-                week * exp2(age / HALF_LIVES[0]) + 1.0,
-                month * exp2(age / HALF_LIVES[1]) + 1.0,
-                quarter * exp2(age / HALF_LIVES[2]) + 1.0,
+                week * exp2(age / _WEEK) + 1.0,
+                month * exp2(age / _MONTH) + 1.0,
+                quarter * exp2(age / _QUARTER) + 1.0,
             )
         else:
             profile.first_seen = min(profile.first_seen, time)
             profile.decayed = (
-                week + exp2(-age / HALF_LIVES[0]),
-                month + exp2(-age / HALF_LIVES[1]),
-                quarter + exp2(-age / HALF_LIVES[2]),
+                week + exp2(-age / _WEEK),
+                month + exp2(-age / _MONTH),
+                quarter + exp2(-age / _QUARTER),
             )
     profile.touchpoints += 1
-    kinds = profile.kinds
-    kind = kinds.get(touchpoint.type)
+    kinds = profile.kinds.copy()
     name = touchpoint.type
+    kind = kinds.get(name)
     if kind is None and len(kinds) >= MAX_KINDS:
         name = OTHER_KIND
         kind = kinds.get(name)
-    profile.kinds = {
-        **kinds,
-        name: Kind(1, time, 1.0) if kind is None else _met(kind, Kind(1, time, 1.0)),
-    }
+    if kind is None:
+        kinds[name] = Kind(1, time, 1.0)
+    elif (age := kind.last - time) <= 0:
+        # As `_met` has it of one, without the call.
+        kinds[name] = Kind(kind.count + 1, time, kind.decayed * exp2(age / KIND_HALF_LIFE) + 1.0)
+    else:
+        kinds[name] = _met(kind, Kind(1, time, 1.0))
+    profile.kinds = kinds
 
 
 def _met(one: Kind, other: Kind) -> Kind:

@@ -125,20 +125,20 @@ class Lifecycle:
     Args:
         playbook: whose catalogue says which touchpoints tell of them.
         listeners: who looks at what has become of them, each time that something has.
+
+    Attributes:
+        status_of: gives what a type of touchpoint says of a trigger; None if it says nothing of one.
     """
 
     def __init__(self, playbook: Playbook, listeners: Sequence[Callable[[Context], None]] = ()) -> None:
         self.timer = TIMER
         self._listeners = tuple(listeners)
-        self._statuses = {
+        statuses = {
             type_: entry.effect.removeprefix("trigger.")
             for type_, entry in playbook.catalogue.items()
             if entry.effect is not None and entry.effect.startswith("trigger.")
         }
-
-    def status_of(self, type_: str) -> str | None:
-        """What a type of touchpoint says of a trigger; None if it says nothing of one."""
-        return self._statuses.get(type_)
+        self.status_of: Callable[[str], str | None] = statuses.get
 
     def hear(self, context: Context, status: str) -> None:
         """Note what the touchpoint says of a trigger.

@@ -50,18 +50,18 @@ def features_of(profile: Profile, now: int) -> dict[str, float]:
     # On every touchpoint, hence without max() and without a call for each decay.
     active_days = profile.active_days
     since = now - profile.first_seen
-    tenure = since / _DAY if since > 0 else 0.0
-    recency = tenure
+    recency = tenure = log1p(since / _DAY) if since > 0 else 0.0
     mean_amount = gap_std = overdue = 0.0
     gap_mean = profile.gap_mean
     if active_days:
         since = now - profile.last_active
-        recency = since / _DAY if since > 0 else 0.0
+        idle_days = since / _DAY if since > 0 else 0.0
+        recency = log1p(idle_days)
         if profile.spent > 0.0:
             mean_amount = log1p(profile.spent / active_days)
         if active_days > 1:
-            gap_std = sqrt(profile.gap_m2 / (active_days - 1))
-            overdue = log((recency + 1.0) / (gap_mean + 1.0))
+            gap_std = log1p(sqrt(profile.gap_m2 / (active_days - 1)))
+            overdue = log((idle_days + 1.0) / (gap_mean + 1.0))
     week, month, quarter = profile.decayed
     idle = profile.last_seen - now
     if idle < 0:
@@ -70,13 +70,13 @@ def features_of(profile: Profile, now: int) -> dict[str, float]:
         quarter *= 2.0 ** (idle / _QUARTER)
     last_amount = profile.last_amount
     return {
-        "recency": log1p(recency),
+        "recency": recency,
         "frequency": log1p(active_days),
-        "tenure": log1p(tenure),
+        "tenure": tenure,
         "mean_amount": mean_amount,
         "last_amount": log1p(last_amount) if last_amount > 0.0 else 0.0,
         "gap_mean": log1p(gap_mean),
-        "gap_std": log1p(gap_std),
+        "gap_std": gap_std,
         "overdue": overdue,
         "decayed_7": log1p(week),
         "decayed_28": log1p(month),

@@ -133,6 +133,7 @@ class PlayIndex:
         lifecycle: what happens to the triggers that are out.
         holding: what lets go the proposals that wait.
         budgets: what plays may spend.
+        recording: the rules that take note of a type of touchpoint, by type.
     """
 
     def __init__(self, playbook: Playbook) -> None:
@@ -141,7 +142,7 @@ class PlayIndex:
         self._by_timer: dict[str, Timed] = {}
         self._reviews: list[Callable[[Context], None]] = []
         self._notes: dict[str, Fired] = {}
-        self._recording: dict[str, tuple[RecordingRule, ...]] = {}
+        self.recording: dict[str, tuple[RecordingRule, ...]] = {}
         everywhere: list[Rule] = []
         by_type: dict[str, list[Rule]] = {}
         for play in playbook.plays:
@@ -171,10 +172,6 @@ class PlayIndex:
         guards = self._guards.get(context.touchpoint.type)
         return self._everywhere if guards is None else guards.asked(context)
 
-    def recording(self, type_: str) -> tuple[RecordingRule, ...]:
-        """The rules that take note of this type of touchpoint."""
-        return self._recording.get(type_, ())
-
     def rule_of(self, timer: str) -> Timed | None:
         """What timers of this name belong to; None where the playbook has it no more."""
         return self._by_timer.get(timer)
@@ -189,7 +186,7 @@ class PlayIndex:
             self._reviews.append(rule.review)
         if isinstance(rule, RecordingRule):
             for type_ in dict.fromkeys(rule.noted):
-                self._recording[type_] = (*self._recording.get(type_, ()), rule)
+                self.recording[type_] = (*self.recording.get(type_, ()), rule)
         condition = self.conditions.of(play)
         if isinstance(play, EntryPlay):
             entry = Entry(play, rule, condition, self.conditions.zones)

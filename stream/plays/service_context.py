@@ -17,9 +17,8 @@ from schemas.families.service_context import (
     ServicePromise,
     ServiceRestraint,
 )
-from schemas.ledger import Ledger
 from schemas.playbook import Playbook
-from schemas.profile import Profile
+from schemas.profile import Issued, Profile, Suppressed
 from schemas.timestamp import to_datetime
 from stream import budgets, preferences, stays
 from stream.budgets import Terms
@@ -92,24 +91,43 @@ def content_of(
         active_days=profile.active_days,
         last_active=to_datetime(profile.last_active) if profile.active_days else None,
         moments=tuple(
-            ServiceMoment(each.type, each.weight, to_datetime(each.time))
-            for each in profile.moments[: -MOMENTS - 1 : -1]
+            [
+                ServiceMoment(each.type, each.weight, to_datetime(each.time))
+                for each in profile.moments[: -MOMENTS - 1 : -1]
+            ]
         ),
         issues=tuple(
-            ServiceIssue(each.id, each.type, to_datetime(each.opened)) for each in reversed(profile.issues)
+            [ServiceIssue(each.id, each.type, to_datetime(each.opened)) for each in reversed(profile.issues)]
         ),
-        bookings=_bookings(profile, now),
-        promises=_promises(profile, now),
+        bookings=_bookings(profile, now) if profile.bookings else (),
+        promises=_promises(profile, now) if profile.issued else (),
         preferences=tuple(
-            ServicePreference(each.name, each.value, each.by, to_datetime(each.time), not each.stated)
-            for each in preferences.known(profile)[:PREFERENCES]
+            [
+                ServicePreference(each.name, each.value, each.by, to_datetime(each.time), not each.stated)
+                for each in preferences.known(profile)[:PREFERENCES]
+            ]
         ),
         not_now=_restraints(profile, now),
         budget={
-            name: budgets.remaining(profile.ledgers.get(name, Ledger()), now, terms) / THOUSANDTHS
+            name: budgets.remaining(profile.ledgers.get(name), now, terms) / THOUSANDTHS
             for name, terms in own.items()
         },
     )
+
+
+def promised(profile: Profile, now: int) -> list[Issued]:
+    """What was offered, is not answered, and holds beyond now (ms); what was offered last comes last."""
+    # A key is no offer: it stands with its booking.
+    return [
+        each
+        for each in profile.issued
+        if each.status in OPEN and each.expires > now and each.family != "room-key"
+    ]
+
+
+def restrained(profile: Profile, now: int) -> list[Suppressed]:
+    """Why promotions are held back beyond now (ms)."""
+    return [each for each in profile.suppressed if each.until > now]
 
 
 def _bookings(profile: Profile, now: int) -> tuple[ServiceBooking, ...]:
@@ -134,31 +152,26 @@ def _bookings(profile: Profile, now: int) -> tuple[ServiceBooking, ...]:
 
 
 def _promises(profile: Profile, now: int) -> tuple[ServicePromise, ...]:
-    # A key is no offer: it stands with its booking.
-    live = [
-        each
-        for each in reversed(profile.issued)
-        if each.status in OPEN and each.expires > now and each.family != "room-key"
-    ]
     return tuple(
-        ServicePromise(
-            each.id,
-            each.play,
-            each.family,
-            to_datetime(each.time),
-            to_datetime(each.expires),
-            each.offer,
-            each.delivered,
-        )
-        for each in live[:PROMISES]
+        [
+            ServicePromise(
+                each.id,
+                each.play,
+                each.family,
+                to_datetime(each.time),
+                to_datetime(each.expires),
+                each.offer,
+                each.delivered,
+            )
+            for each in promised(profile, now)[: -PROMISES - 1 : -1]
+        ]
     )
 
 
 def _restraints(profile: Profile, now: int) -> tuple[ServiceRestraint, ...]:
     told = [
         ServiceRestraint(each.because, each.about or None, to_datetime(each.until))
-        for each in profile.suppressed
-        if each.until > now
+        for each in restrained(profile, now)
     ]
     if profile.issues and not any(each.because == "open-issue" for each in told):
         told.insert(0, ServiceRestraint("open-issue"))

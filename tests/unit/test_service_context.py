@@ -12,7 +12,7 @@ from schemas import service_context
 from schemas.errors import InputError
 from schemas.families.service_context import ServiceContext
 from schemas.playbook import load
-from schemas.profile import Issued, Profile, Suppressed
+from schemas.profile import Issued, Profile, Suppressed, Timer
 from schemas.service_context import ServiceRecord
 from schemas.timestamp import DAY, HOUR, to_datetime
 from schemas.touchpoint import Touchpoint
@@ -244,6 +244,23 @@ def test_a_timer_renews_it() -> None:
 
     assert [each.key for each in stands(outcome.service).bookings] == [False]
     assert desk().fire(before, NOON).service is None
+
+
+def test_what_runs_out_is_no_news() -> None:
+    """The record has said until when a promise holds; that it was declined before, nobody could know."""
+    end = Timer(NOON + HOUR, "live", "", "e-1")
+    reason = Suppressed(NOON + HOUR, "declined", "spa", NOON - DAY)
+    promised = Profile(
+        1, "ann", touchpoints=1, issued=(issued(expires=end.due),), timers=(end,), suppressed=(reason,)
+    )
+    ran_out = desk().step(promised, happened("page.viewed", end.due), end.due)
+    ended = desk().fire(promised, end.due)
+    declined = desk().step(promised, happened("trigger.declined", NOON, {"trigger": "t0"}), NOON)
+
+    assert [each.reason for each in ran_out.decisions[0].data.candidates] == ["expired"]
+    assert [each.reason for each in ended.decisions[0].data.candidates] == ["expired"]
+    assert (ran_out.service, ended.service) == (None, None)
+    assert stands(declined.service).promises == ()
 
 
 def test_a_purpose_is_honoured() -> None:
