@@ -25,7 +25,7 @@ from schemas.conditions.syntax import ConditionMistake
 from schemas.families import CONTENT, Play
 from schemas.families.entry import EntryPlay
 from schemas.families.play import Mistake
-from schemas.families.recommendation import EVERYONE
+from schemas.families.recommendation import EVERYONE, MAX_ITEMS_RANKED
 from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
 from schemas.families.sizing import Sizing
@@ -120,8 +120,6 @@ _SECTIONS: dict[str, Any] = {
 }
 """What stands in the sections whose entries have names."""
 
-MAX_ITEMS_RANKED = 200
-"""Items of a popularity table: the tail is never recommended, and a playbook has to fit into a record."""
 
 _FAMILIES = [play.__struct_config__.tag for play in get_args(Play)]
 

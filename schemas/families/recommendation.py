@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EVERYONE = "everyone"
 """The popularity table that stands in where a play has no segment."""
 
+MAX_ITEMS_RANKED = 200
+"""Items of a popularity table: the tail is never recommended, and a playbook has to fit into a record."""
+
 Items = Annotated[int, msgspec.Meta(ge=1, le=10)]
 """More than ten is a page, not a recommendation."""
 

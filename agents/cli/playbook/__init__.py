@@ -8,6 +8,7 @@ from agents.cli.playbook.application import apply
 from agents.cli.playbook.checking import check
 from agents.cli.playbook.comparison import diff
 from agents.cli.playbook.page import show
+from agents.cli.playbook.popularity import popularity
 
 
 @click.group(short_help="Check, compare and apply playbooks.")
@@ -34,3 +35,4 @@ command.add_command(check)
 command.add_command(diff)
 command.add_command(apply)
 command.add_command(show)
+command.add_command(popularity)
