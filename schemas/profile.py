@@ -603,6 +603,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
         language_said: when, in ms.
         referred_by: the customer who referred this one.
         referred_at: when the referral was followed, in ms.
+        referral_bought: whether that customer was told that this one has bought.
         account: what is stated of a business customer's contract.
         ledgers: accounts of budgets by name: of the customer's own, or under a reserved key the shared one;
             as many as the playbook has.
@@ -675,6 +676,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     language_said: int = 0
     referred_by: str | None = None
     referred_at: int = 0
+    referral_bought: bool = False
     active_decayed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     spent_decayed: float = 0.0
     account: Account | None = None

@@ -131,6 +131,7 @@ class Engine:
             **dict.fromkeys(identity.TYPES, _IDENTITY),
             **dict.fromkeys(ledgers.MESSAGES, _BUDGET),
         }
+        self._tells_of_purchases = referrals.BOUGHT in playbook.catalogue
         self._plays = frozenset(play.play for play in playbook.plays)
         self._predict = scorer.predict
         self._desk = Desk(playbook, model)
@@ -215,10 +216,10 @@ class Engine:
         recency.count(profile, touchpoint)
         opened = closed = None
         forwards: list[Forward] = []
-        if entry.effect == "referral.followed":
-            forwards = _follow(profile, touchpoint, now)
-        elif entry.effect is not None:
+        if entry.effect is not None:
             opened, closed = _apply(profile, touchpoint, entry.effect)
+        if profile.referred_by is not None or entry.effect == "referral.followed":
+            forwards = self._refer(profile, touchpoint, entry.effect, now)
         for recorder in self._recording.get(touchpoint.type, ()):
             recorder.note(profile, touchpoint)
         weight = entry.weight if entry.rating is None else experience.weight_of(touchpoint, entry)
@@ -269,6 +270,15 @@ class Engine:
             )
         forwards += context.forwards
         return Outcome(profile, context.triggers, decisions, late=late, stage=change, forwards=forwards)
+
+    def _refer(self, profile: Profile, touchpoint: Touchpoint, effect: str | None, now: int) -> list[Forward]:
+        """Note whose referral was followed; what is told to that customer of it, and of a first purchase."""
+        told = []
+        if effect == "referral.followed" and (by := referrals.follow(profile, touchpoint)) is not None:
+            told.append(Forward(referrals.success(profile, by, now)))
+        if self._tells_of_purchases and (bought := referrals.first_purchase(profile, now)) is not None:
+            told.append(Forward(bought))
+        return told
 
     def fire(self, profile: Profile, until: int, clock: int = 0) -> Outcome:
         """Fire a customer's timers that are due, without a touchpoint.
@@ -447,12 +457,6 @@ def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[str |
     if (change := _EFFECTS.get(effect)) is not None:
         change(profile, touchpoint)
     return None, None
-
-
-def _follow(profile: Profile, touchpoint: Touchpoint, now: int) -> list[Forward]:
-    """Note whose referral was followed; what is told to that customer."""
-    by = referrals.follow(profile, touchpoint)
-    return [] if by is None else [Forward(referrals.success(profile, by, now))]
 
 
 def _confirm(profile: Profile, touchpoint: Touchpoint) -> None:

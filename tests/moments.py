@@ -35,6 +35,7 @@ catalogue:
   profile.stated: {effect: profile.stated}
   referral.followed: {effect: referral.followed}
   referral.succeeded: {weight: 0.5}
+  referral.bought: {weight: 0.5}
 offers:
   fruit: {amount: 12}
   tea: {amount: 10}

@@ -73,7 +73,17 @@ class Takings:
         if not self._segments:
             return ()
         context = Context(
-            *(outcome.profile, touchpoint, touchpoint.time, False, 0.0),
-            *(None, None, frozenset(), "", "", [], []),
+            outcome.profile,
+            touchpoint,
+            touchpoint.time,
+            late=False,
+            weight=0.0,
+            opened=None,
+            closed=None,
+            plays=frozenset(),
+            playbook_version="",
+            model="",
+            triggers=[],
+            candidates=[],
         )
         return self._conditions.segments_of(context)

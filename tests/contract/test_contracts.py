@@ -144,6 +144,7 @@ FULL = msgspec.structs.replace(
     language="pt-BR",
     language_said=MARCH,
     referred_by="ann",
+    referral_bought=True,
     referred_at=MARCH,
     told={"b-1": Words(MARCH, MARCH, MARCH, MARCH, MARCH, MARCH, "in-house", "101", MARCH, "101")},
     preferences=(Preference(True, MARCH, "pillow", "feather", "/front-desk"),),

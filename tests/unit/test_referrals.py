@@ -7,10 +7,12 @@ import pytest
 
 from schemas.erasure import TYPE as ERASE
 from schemas.profile import Profile
+from schemas.timestamp import DAY
 from schemas.touchpoint import Moved, Touchpoint
 from stream import referrals
+from stream.engine import Engine
 from stream.replay import Replay, profile_line
-from tests.hotel import NOON
+from tests.hotel import NOON, GivenRisk
 from tests.moments import met, moments
 
 ENGINE = moments()
@@ -60,6 +62,59 @@ def test_replay_brings_it_to_the_advocate() -> None:
     replay.take(followed("ann"))
 
     assert [moment.type for moment in replay.profiles["ann"].moments] == ["referral.succeeded"]
+
+
+def bought(at: int, customer: str = "bob") -> Touchpoint:
+    """Someone buys."""
+    return met("order.placed", at, customer=customer)
+
+
+def heard(*touchpoints: Touchpoint, engine: Engine = ENGINE) -> list[str]:
+    """What the advocate has heard after these."""
+    replay = Replay(engine)
+    for touchpoint in touchpoints:
+        replay.take(touchpoint)
+    profile = replay.profiles.get("ann")
+    return [] if profile is None else sorted((moment.type for moment in profile.moments), reverse=True)
+
+
+CAME, BOUGHT = "referral.succeeded", "referral.bought"
+
+
+@pytest.mark.parametrize(
+    ("touchpoints", "hears"),
+    [
+        ([followed("ann"), bought(NOON + 1)], [CAME, BOUGHT]),
+        ([followed("ann"), bought(NOON + 1), bought(NOON + DAY)], [CAME, BOUGHT]),
+        ([followed("ann"), met("page.viewed", NOON + 1, customer="bob")], [CAME]),
+        ([bought(NOON + 1), followed("ann")], [CAME, BOUGHT]),
+        ([bought(NOON - DAY), followed("ann"), bought(NOON + 1)], [CAME]),
+        ([bought(NOON - DAY), followed("ann")], [CAME]),
+        ([bought(NOON)], []),
+    ],
+)
+def test_the_advocate_hears_of_the_first_purchase(touchpoints: list[Touchpoint], hears: list[str]) -> None:
+    """Once, in whatever order it is told; not of one who had bought on a day before."""
+    assert heard(*touchpoints) == hears
+
+
+def test_the_purchase_may_be_under_another_id() -> None:
+    """Who comes as a browser and buys as a member is one customer: it is told when that is known."""
+    words = [followed("ann", customer="browser"), bought(NOON + 1)]
+    linked = met("identity.linked", NOON + 2, {"alias": "browser", "authenticated": True}, customer="bob")
+    viewed = met("page.viewed", NOON + 3, customer="bob")
+
+    assert heard(*words) == [CAME]
+    assert heard(*words, linked, viewed) == [CAME, BOUGHT]
+
+
+def test_who_does_not_ask_is_not_told_of_purchases() -> None:
+    """Where the catalogue has no such type, nobody's profile grows by it."""
+    playbook = ENGINE.playbook
+    catalogue = {type_: entry for type_, entry in playbook.catalogue.items() if type_ != BOUGHT}
+    engine = Engine(msgspec.structs.replace(playbook, catalogue=catalogue), GivenRisk(0.25), "given")
+
+    assert heard(followed("ann"), bought(NOON + 1), engine=engine) == [CAME]
 
 
 def test_who_is_erased_is_forgotten_by_whom_they_referred() -> None:
