@@ -79,7 +79,11 @@ SHOWS = {
         "thank-the-advocate: fired",
         "ask-for-a-review: fired",
     },
-    "cx/16-time-saved-time-spent": {"make-it-right: fired"},
+    "cx/16-time-saved-time-spent": {
+        "sorry-for-the-wait: fired",
+        "no-more-lines: fired",
+        "how-was-it: fired",
+    },
     "cx/17-experiences-are-shared": {"bring-a-friend: fired", "thank-the-advocate: fired", "act > advocate"},
     "cx/18-voluntary-data": {
         "may-we-know-where-you-are: fired",
@@ -95,7 +99,13 @@ SHOWS = {
         "join-the-club: outranked",
         "bring-another-one: fired",
     },
-    "cx/21-now": {"key-at-the-door: fired", "make-it-right: fired", "hold-promotions: fired"},
+    "cx/21-now": {
+        "key-at-the-door: fired",
+        "key-at-the-door: room",
+        "make-it-right: fired",
+        "hold-promotions: fired",
+        "know-the-guest: fired",
+    },
     "cx/22-no-more-than-is-known": {"key-at-the-door: device", "key-at-the-door: consent"},
 }
 """What has to be among a scenario's decisions, as `play: reason`, and changes of stage, as `from > to`."""
@@ -126,6 +136,11 @@ class Scenario:
     def expected(self) -> Path:
         """What comes of it, as JSON lines."""
         return GOLDEN / self.name / "expected.jsonl"
+
+    @property
+    def causes(self) -> Path:
+        """What `dangol causes` says of it, as JSON; few scenarios have one."""
+        return GOLDEN / self.name / "causes.json"
 
     @property
     def playbook(self) -> Path:

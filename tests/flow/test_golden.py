@@ -1,8 +1,9 @@
 """Golden scenarios: touchpoints in, triggers, decisions and changes of stage out, byte for byte.
 
 Each folder of tests/golden is a scenario: `touchpoints.jsonl`, what `dangol replay` says of them in
-`expected.jsonl`, and perhaps a playbook of its own. With REGENERATE=1 (`make golden`) what is expected is
-written anew: look at the difference before you believe it.
+`expected.jsonl`, perhaps what `dangol causes` says in `causes.json`, and perhaps a playbook of its own.
+With REGENERATE=1 (`make golden`) what is expected is written anew: look at the difference before you believe
+it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
+from schemas.timestamp import to_datetime
 from stream.engine import SHIPPED
 from tests.scenarios import SCENARIOS, Scenario
 
@@ -69,6 +72,37 @@ def told(scenario: Scenario) -> set[str]:
 def test_a_scenario_shows_what_it_is_for(scenario: Scenario) -> None:
     """Whatever else is written down anew, the point of the scenario is in it."""
     assert sorted(scenario.shows - told(scenario)) == []
+
+
+@pytest.mark.parametrize("scenario", [each for each in SCENARIOS if each.causes.exists()], ids=str)
+def test_what_a_scenario_tells_of_causes(scenario: Scenario) -> None:
+    """Time saved and spent, what came of what was done, and the levels that it served, as written down."""
+    command = ["causes", "--on", str(scenario.touchpoints), "--playbook", str(scenario.playbook), "--json"]
+    result = CliRunner().invoke(main, command)
+    found = json.loads(VERSION.sub(rb'"playbook":"\1"', result.stdout_bytes))
+    if REGENERATE:
+        scenario.causes.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+    assert found == json.loads(scenario.causes.read_text(encoding="utf-8"))
+
+
+def test_now_is_now() -> None:
+    """What a touchpoint leads to goes out as of its own time, what a silence leads to as of its very end."""
+    (scenario,) = (each for each in SCENARIOS if each.name == "cx/21-now")
+    times = {}
+    for line in scenario.touchpoints.read_text(encoding="utf-8").splitlines():
+        touchpoint = json.loads(line)
+        times[touchpoint["id"]] = datetime.fromisoformat(touchpoint["time"])
+    told = [json.loads(line) for line in scenario.expected.read_text(encoding="utf-8").splitlines()]
+    triggers = [each for each in told if each["type"].startswith("cx.trigger.")]
+    late = []
+    for trigger in triggers:
+        cause = trigger["causationid"]
+        due = times.get(cause) or to_datetime(int(cause.rpartition("@")[2]))
+        late.append((datetime.fromisoformat(trigger["time"]) - due).total_seconds())
+
+    assert late == [0.0] * 13
+    assert sum(trigger["causationid"].startswith("timer/") for trigger in triggers) == 3
 
 
 def test_every_shipped_playbook_has_a_scenario() -> None:
