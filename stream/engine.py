@@ -399,17 +399,21 @@ class Engine:
             profile.risk = self._predict(features_of(profile, now))
         change = journey.change_of(profile, standing, touchpoint, now)
         outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards, stage=change)
+        candidates: list[Candidate] = []
+        if meeting.merged:
+            context = self._context(profile, touchpoint, now)
+            for rule in self.index.joining:
+                rule.join(context, meeting.surplus)
+            # What waited here may be more than can be held: `_settled` sweeps that as well.
+            self._settled(context)
+            outcome.triggers, candidates = context.triggers, context.candidates
+            outcome.forwards += context.forwards
         if self._desk.is_open:
             outcome.service = self._desk.renew(before, profile, touchpoint, now, anyway=meeting.merged)
-        if meeting.merged and profile.claims:
-            # What waited here may be more than can be held.
-            context = self._context(profile, touchpoint, now)
-            self._budgets.sweep(context)
-            outcome.forwards += context.forwards
         if meeting.reason is not None:
             # The record that two ids were joined or parted names the other one.
             about = msgspec.structs.replace(touchpoint, correlation=meeting.other)
-            candidates = [Candidate(identity.FAMILY, identity.FAMILY, meeting.reason)]
+            candidates = [Candidate(identity.FAMILY, identity.FAMILY, meeting.reason), *candidates]
             outcome.decisions = [self._decision(profile, about, now, candidates)]
         return outcome
 

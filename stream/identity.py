@@ -32,7 +32,17 @@ from schemas import profile as profiles
 from schemas.budget import RESERVED
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.errors import RejectedError
-from schemas.profile import MAX_ALIASES, MAX_HEARD, MAX_LINKS, MAX_PRESENCES, Link, Profile, new_profile
+from schemas.profile import (
+    MAX_ALIASES,
+    MAX_HEARD,
+    MAX_LINKS,
+    MAX_PRESENCES,
+    Booking,
+    Key,
+    Link,
+    Profile,
+    new_profile,
+)
 from schemas.segment import SOURCE as SEGMENT
 from schemas.touchpoint import Identifier, Moved, Touchpoint
 from stream import (
@@ -123,6 +133,7 @@ class Meeting:
         taken: a touchpoint to be applied to this profile, if that is what it comes to.
         repeated: whether it has been here before.
         merged: whether another profile was taken in.
+        surplus: live keys that the joined profile has no place for: a booking has one.
     """
 
     def __init__(self, profile: Profile, touchpoint: Touchpoint, now: int) -> None:
@@ -132,6 +143,7 @@ class Meeting:
         self.taken: Touchpoint | None = None
         self.repeated = False
         self.merged = False
+        self.surplus: list[tuple[Booking, Key]] = []
         self._profile = profile
         self._touchpoint = touchpoint
         self._now = now
@@ -335,7 +347,10 @@ class Meeting:
                 # The customer asked to be forgotten up to then, and it can't be told apart.
                 self.reason = "erased"
                 return
+            keys = stays.keys_of(other) | stays.keys_of(profile)
             merge(profile, other)
+            kept = stays.keys_of(profile)
+            self.surplus = [each for trigger, each in sorted(keys.items()) if trigger not in kept]
             self.merged = True
             self.reason = "linked"
 
@@ -453,8 +468,8 @@ def merge(profile: Profile, other: Profile) -> None:
     journey.merge(profile, other)
     experience.merge(profile, other)
     issues.merge(profile, other)
-    stays.merge(profile, other)
     permissions.merge(profile, other)
+    stays.merge(profile, other)
     preferences.merge(profile, other)
     duplicates.merge(profile, other)
     timers.merge(profile, other)

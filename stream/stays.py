@@ -9,7 +9,7 @@ from datetime import date
 
 import msgspec
 
-from schemas.profile import MAX_BOOKINGS, MAX_EARLY, Booking, Profile, Words
+from schemas.profile import MAX_BOOKINGS, MAX_EARLY, Booking, Key, Profile, Words
 from schemas.touchpoint import Identifier, Touchpoint
 
 OVER = ("cancelled", "checked-out")
@@ -128,13 +128,23 @@ def has_room(profile: Profile, booking: Booking) -> bool:
     return words.status not in OVER or words.said < words.ready
 
 
+def keys_of(profile: Profile) -> dict[str, tuple[Booking, Key]]:
+    """The keys that are live and their bookings, by the id of the trigger that issued each."""
+    return {each.key.trigger: (each, each.key) for each in profile.bookings if each.key is not None}
+
+
 def merge(profile: Profile, other: Profile) -> None:
-    """Take in the bookings of another profile of the same customer."""
+    """Take in the bookings of another profile of the same customer.
+
+    A booking has one key: of two the one on the device that is bound, which has to be known by then. What
+    becomes of the other is up to whoever knows of both (`identity.Meeting.surplus`).
+    """
     for theirs in other.bookings:
         ours = find(profile, theirs.id)
         told = _words(other, theirs)
         if ours is not None:
-            key = max((key for key in (ours.key, theirs.key) if key), key=lambda k: k.trigger, default=None)
+            keys = [key for key in (ours.key, theirs.key) if key is not None]
+            key = max(keys, key=lambda each: (each.device == profile.device, each.trigger), default=None)
             waiting = max((each for each in (ours.waiting, theirs.waiting) if each), default=None)
             booking, words = _later(ours, _words(profile, ours), theirs, told)
             _enter(profile, msgspec.structs.replace(booking, key=key, waiting=waiting), words)

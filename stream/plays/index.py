@@ -19,7 +19,7 @@ from schemas.families.service_context import ServiceContextPlay
 from schemas.families.suppression import SuppressionPlay
 from schemas.families.wow import WowPlay
 from schemas.playbook import Playbook
-from schemas.profile import Profile
+from schemas.profile import Booking, Key, Profile
 from schemas.touchpoint import Touchpoint
 from stream.arbitration.budget import Budgets
 from stream.arbitration.holding import Fired, Holding
@@ -107,6 +107,20 @@ class NotingRule(Protocol):
         ...
 
 
+@runtime_checkable
+class JoiningRule(Protocol):
+    """A play that has something to put right when two ids become one customer."""
+
+    def join(self, context: Context, surplus: list[tuple[Booking, Key]]) -> None:
+        """Put it right.
+
+        Args:
+            context: the profile is the one of both.
+            surplus: live keys that have no place in it; who takes them away takes them out.
+        """
+        ...
+
+
 _RULES: dict[type, Callable[[Any, Playbook], Rule]] = {
     RoomKeyPlay: RoomKeyRule,
     RecoveryOfferPlay: RecoveryOfferRule,
@@ -133,6 +147,7 @@ class PlayIndex:
         lifecycle: what happens to the triggers that are out.
         holding: what lets go the proposals that wait.
         budgets: what plays may spend.
+        joining: the rules that have something to put right when ids are joined.
         recording: the rules that take note of a type of touchpoint, by type.
     """
 
@@ -142,6 +157,7 @@ class PlayIndex:
         self._by_timer: dict[str, Timed] = {}
         self._reviews: list[Callable[[Context], None]] = []
         self._notes: dict[str, Fired] = {}
+        self.joining: tuple[JoiningRule, ...] = ()
         self.recording: dict[str, tuple[RecordingRule, ...]] = {}
         everywhere: list[Rule] = []
         by_type: dict[str, list[Rule]] = {}
@@ -184,6 +200,8 @@ class PlayIndex:
             self._notes[play.play] = rule.fired
         if isinstance(rule, SuppressionRule | RecoveryOfferRule):
             self._reviews.append(rule.review)
+        if isinstance(rule, JoiningRule):
+            self.joining += (rule,)
         if isinstance(rule, RecordingRule):
             for type_ in dict.fromkeys(rule.noted):
                 self.recording[type_] = (*self.recording.get(type_, ()), rule)

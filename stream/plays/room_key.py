@@ -121,6 +121,19 @@ class RoomKeyRule:
         elif type_ in self._locations:
             self._locate(context)
 
+    def join(self, context: Context, surplus: list[tuple[Booking, Key]]) -> None:
+        """Two ids have become one customer: revoke each live key that the one may not have.
+
+        Args:
+            context: the profile is the one of both.
+            surplus: keys that are in no booking of it any more; they are taken out.
+        """
+        while surplus:
+            self._take_away(context, *surplus.pop(0))
+        for booking in context.profile.bookings:
+            if booking.key is not None:
+                self._look_after(context, booking, booking.key, joined=True)
+
     def expire(self, context: Context, key: str) -> None:
         """Revoke the key of a booking whose last day is over."""
         booking = stays.find(context.profile, key)
@@ -252,11 +265,12 @@ class RoomKeyRule:
         context.propose(self.play, content, self._valid_for, booking.id, on_fired=note)
         return True
 
-    def _look_after(self, context: Context, booking: Booking, key: Key) -> None:
+    def _look_after(self, context: Context, booking: Booking, key: Key, *, joined: bool = False) -> None:
         """Revoke a live key that must not open any more; issue it anew where only what it says is wrong."""
-        if self._has_ended(context, booking, key):
+        changed = joined or context.touchpoint.type in self._changes
+        if self._has_ended(context, booking, key) or (joined and booking.status in stays.OVER):
             self._revoke(context, booking, key)
-        elif self._is_wrong(context, booking, key):
+        elif changed and self._is_wrong(context, booking, key):
             self._revoke(context, booking, key)
             # The guest is in the house: nothing that was known at the arrival is less true.
             arrival = Arrival(key.property or booking.property, key.device)
@@ -298,9 +312,7 @@ class RoomKeyRule:
         return touchpoint.type not in self._ends or booking.status in stays.OVER
 
     def _is_wrong(self, context: Context, booking: Booking, key: Key) -> bool:
-        """Whether a change of the booking made a live key say what is not so, or useless."""
-        if context.touchpoint.type not in self._changes:
-            return False
+        """Whether a live key says what is not so, or is useless."""
         if not self._is_today(booking, context.now):
             return True
         if key.property is None:
@@ -309,6 +321,12 @@ class RoomKeyRule:
         return (key.property, key.departure, key.room) != (booking.property, booking.departure, booking.room)
 
     def _revoke(self, context: Context, booking: Booking, key: Key) -> None:
+        # No step holds it back, and the next arrival must not find the key that it takes away.
+        stays.put(context.profile, msgspec.structs.replace(booking, key=None))
+        timers.cancel(context.profile, self.timer, booking.id)
+        self._take_away(context, booking, key)
+
+    def _take_away(self, context: Context, booking: Booking, key: Key) -> None:
         # A key is taken away however late we hear of it: an old key that opens is worse than a late word.
         property_, departure, room = booking.property, booking.departure, booking.room
         if key.property is not None and key.departure is not None:
@@ -321,9 +339,6 @@ class RoomKeyRule:
         if context.is_stale(valid_for):
             # Nobody was there to fire the timer in time: the key must go all the same.
             valid_for += context.clock - context.now
-        # No step holds it back, and the next arrival must not find the key that it takes away.
-        stays.put(context.profile, msgspec.structs.replace(booking, key=None))
-        timers.cancel(context.profile, self.timer, booking.id)
         context.propose(self.play, content, valid_for, booking.id, protects=True, ends=True)
 
     def _end_of(self, booking: Booking) -> int:
