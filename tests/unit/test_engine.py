@@ -15,20 +15,6 @@ from hypothesis import strategies as st
 
 from schemas import profile as profiles
 from schemas.profile import (
-    MAX_BOOKINGS,
-    MAX_CLOSED,
-    MAX_CONSENTS,
-    MAX_DAYS,
-    MAX_EARLY,
-    MAX_ISSUES,
-    MAX_KINDS,
-    MAX_MOMENTS,
-    MAX_PREFERENCES,
-    MAX_PRESENCES,
-    MAX_REOPENED,
-    MAX_SEEN,
-    MAX_TIMERS,
-    MAX_TURNS,
     OTHER_KIND,
     Booking,
     Consent,
@@ -40,7 +26,7 @@ from schemas.profile import (
     Timer,
 )
 from schemas.timestamp import DAY, HOUR
-from schemas.touchpoint import MAX_ID, MAX_TIME, Touchpoint
+from schemas.touchpoint import MAX_TIME, Touchpoint
 from stream.churn.features import features_of
 from stream.churn.logistic import Logistic
 from stream.engine import LATENESS, Engine, Outcome
@@ -58,10 +44,6 @@ from tests.hotel import (
     reasons,
     run,
 )
-
-LARGEST = 384 * 1024
-"""The most bytes that a profile can take, every list full of the longest names that are let in,
-in the longest script: well under the megabyte that a Kafka record may have."""
 
 FIRST = date(2026, 3, 10)
 STATE_TYPES = sorted(type_ for type_, entry in HOTEL.catalogue.items() if entry.effect)
@@ -265,101 +247,6 @@ def test_unknown_type_counts_for_recency() -> None:
     )
     assert profile.decayed == (1.0, 1.0, 1.0)
     assert (profile.stage, profile.active_days, outcome.triggers, outcome.decision) == ("aware", 0, [], None)
-
-
-def bounds_of(profile: Profile) -> dict[str, int]:
-    """How much of everything that is bounded a profile holds."""
-    return {
-        "kinds": len(profile.kinds),
-        "moments": len(profile.moments),
-        "issues": len(profile.issues),
-        "bookings": len(profile.bookings),
-        "consents": len(profile.consents),
-        "timers": len(profile.timers),
-        "seen": len(profile.seen) // 12,
-        "fired": len(profile.fired),
-        "days": len(profile.days) // 2,
-        "turns": len(profile.turns),
-        "closed": len(profile.closed),
-        "reopened": sum(map(len, profile.reopened.values())),
-        "told": len(profile.told),
-        "preferences": len(profile.preferences),
-        "presences": len(profile.presences),
-    }
-
-
-BOUNDS = {
-    "kinds": MAX_KINDS + 1,
-    "moments": MAX_MOMENTS,
-    "issues": MAX_ISSUES,
-    "bookings": MAX_BOOKINGS,
-    "consents": MAX_CONSENTS,
-    "timers": MAX_TIMERS,
-    "seen": MAX_SEEN,
-    "fired": len(HOTEL.plays),
-    "days": MAX_DAYS,
-    "turns": MAX_TURNS,
-    "closed": MAX_CLOSED,
-    "reopened": MAX_ISSUES * MAX_REOPENED,
-    "told": MAX_BOOKINGS + MAX_EARLY,
-    "preferences": MAX_PREFERENCES,
-    "presences": MAX_PRESENCES,
-}
-
-NOT_FILLED = ("fired", "days", "reopened", "told", "presences")
-"""What one touchpoint after another, each about something new, does not fill."""
-
-
-def test_profile_is_bounded_by_the_longest_names() -> None:
-    """Thousands of touchpoints with the longest names in a four-byte script fill every list, and no more."""
-    engine = restless()
-    profile = None
-    for number in range(3_000):
-        name = f"{number:06}".rjust(MAX_ID, "😀")
-        type_ = STATE_TYPES[number % len(STATE_TYPES)] if number % 3 else name
-        if number % 7 == 0:
-            type_ = "complaint.opened"
-        data = {
-            "booking": name,
-            "property": name,
-            "room": name,
-            "arrival": "2026-03-14",
-            "departure": "2026-03-14",
-            "device": name,
-            "purpose": name,
-            "name": name,
-            "value": name,
-            "issue": name,
-            "trigger": name,
-        }
-        touchpoint = Touchpoint(
-            name, name, type_, "😀" * MAX_ID, NOON + number, data, amount=1e12, correlation=name
-        )
-        profile = engine.step(profile, touchpoint, touchpoint.time).profile
-    assert profile is not None
-
-    held = bounds_of(profile)
-    assert {name: n for name, n in held.items() if name not in NOT_FILLED} == {
-        name: n for name, n in BOUNDS.items() if name not in NOT_FILLED
-    }
-    assert LARGEST / 2 < len(profiles.encode(profile)) < LARGEST
-
-
-@settings(PROPERTY_TEST, max_examples=15)
-@given(st.lists(LIVES, min_size=5, max_size=10))
-def test_bounds_hold_at_any_time(lives: list[list[Touchpoint]]) -> None:
-    """After any life every list is within its limit and risk is a probability."""
-    touchpoints = [
-        msgspec.structs.replace(touchpoint, id=f"{number}-{touchpoint.id}")
-        for number, life in enumerate(lives)
-        for touchpoint in life
-    ]
-    for outcome in live(touchpoints, restless(), lambda touchpoint: touchpoint.time):
-        held = bounds_of(outcome.profile)
-
-        assert {name for name in held if held[name] > BOUNDS[name]} == set()
-        assert 0.0 <= outcome.profile.risk <= 1.0
-        assert len(profiles.encode(outcome.profile)) < LARGEST
 
 
 @settings(PROPERTY_TEST, max_examples=300)
