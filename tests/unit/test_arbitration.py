@@ -231,12 +231,27 @@ def test_caps_count_what_is_forgotten_as_too_many() -> None:
 
 
 def test_caps_when_time_goes_back() -> None:
-    """What is decided on as of before still counts what went out after it."""
+    """What is decided on as of before still counts what went out after it, as far ahead as behind."""
     engine = engine_of(mail(), caps=[{"at_most": 1, "within": "1d"}])
+    times = [0, -HOUR, -DAY + 1, -DAY, -DAY - 1, 1 - 2 * DAY, -2 * DAY]
 
-    outcomes = run([viewed(), viewed(NOON - HOUR), viewed(NOON - DAY)], engine=engine)
+    outcomes = run([viewed(NOON + at) for at in times], engine=engine)
 
-    assert why(outcomes) == ["fired", "cap", "fired"]
+    assert why(outcomes) == ["fired", "cap", "cap", "fired", "cap", "cap", "fired"]
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "reason"),
+    [(-DAY, "fired"), (1 - DAY, "cap"), (0, "cap"), (HOUR, "cap"), (DAY - 1, "cap"), (DAY, "fired")],
+)
+def test_caps_when_time_goes_back_behind_what_is_forgotten(forgotten: int, reason: str) -> None:
+    """What is not remembered any more counts as too many, as far ahead of a decision as behind it."""
+    profile = new_profile("ann")
+    profile.forgotten = NOON + forgotten
+
+    outcomes = run([viewed()], profile, engine_of(mail(), caps=[{"at_most": 2, "within": "1d"}]))
+
+    assert why(outcomes) == [reason]
 
 
 def test_quiet_hours_hold_until_morning() -> None:
