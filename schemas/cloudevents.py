@@ -61,8 +61,22 @@ def deterministic_id(*parts: str) -> str:
     '756a89db164464d87f0174bf169c64d5'
     """
     # The length of each part goes in, so that ("ab", "c") and ("a", "bc") differ.
-    whole = b""
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        whole += len(raw).to_bytes(4, "big") + raw
+    text = ""
+    try:
+        for part in parts:
+            text += _SHORT[len(part)] + part
+    except IndexError:
+        return blake2b(_framed(parts), digest_size=16).hexdigest()
+    # Characters of ASCII are bytes; part by part as bytes it takes a third longer, several times a touchpoint.
+    whole = text.encode() if text.isascii() else _framed(parts)
     return blake2b(whole, digest_size=16).hexdigest()
+
+
+_SHORT = tuple("\0\0\0" + chr(length) for length in range(128))
+"""Four bytes for the length of a short part, as text."""
+
+
+def _framed(parts: tuple[str, ...]) -> bytes:
+    """The parts as bytes, each after its length in four bytes."""
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join([len(part).to_bytes(4, "big") + part for part in encoded])

@@ -41,7 +41,7 @@ def remember(profile: Profile, digest: bytes, now: int) -> None:
     oldest = max(-((WINDOW - now) // SECOND), 0).to_bytes(4, "big")
     while drop < size and seen[drop + _DIGEST : drop + _ENTRY] < oldest:
         drop += _ENTRY
-    profile.seen = seen[drop:] + digest + (now // SECOND).to_bytes(4, "big")
+    profile.seen = seen[drop:] + (digest + (now // SECOND).to_bytes(4, "big"))
 
 
 def forget(profile: Profile, digest: bytes) -> None:

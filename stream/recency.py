@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import exp2
 from struct import pack, unpack
+from sys import intern
 
 from schemas.profile import MAX_DAYS, MAX_KINDS, OTHER_KIND, Kind, Profile
 from schemas.timestamp import DAY
@@ -63,7 +64,8 @@ def count(profile: Profile, touchpoint: Touchpoint) -> None:
         name = OTHER_KIND
         kind = kinds.get(name)
     if kind is None:
-        kinds[name] = Kind(1, time, 1.0)
+        # One string for all customers: what thousands of profiles refer to is in the processor's cache.
+        kinds[intern(name)] = Kind(1, time, 1.0)
     elif (age := kind.last - time) <= 0:
         # As `_met` has it of one, without the call.
         kinds[name] = Kind(kind.count + 1, time, kind.decayed * exp2(age / KIND_HALF_LIFE) + 1.0)

@@ -60,7 +60,8 @@ class PlayBase(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     @property
     def family(self) -> str:
         """The play's family."""
-        return str(self.__struct_config__.tag)
+        family: str = self.__struct_config__.tag  # type: ignore[assignment] - a family's tag is its name
+        return family
 
     def mistakes(self, playbook: Playbook) -> Iterator[Mistake]:
         """What is wrong with this play within a playbook that types can't say."""

@@ -94,7 +94,8 @@ class Budgets:
     def fired(self, context: Context, proposal: Proposal, trigger: str) -> None:
         """Note which trigger promises what was reserved for a proposal."""
         profile = context.profile
-        if profile.claims:
+        # What has waited may be of a play that had a budget when it was proposed.
+        if profile.claims and (proposal.held is not None or proposal.play.play in self._of_play):
             id_ = reservation_of(context, proposal)
             claim = profile.claims.get(id_)
             if claim is not None:

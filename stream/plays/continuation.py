@@ -42,7 +42,7 @@ class ContinueRule:
     def decide(self, context: Context) -> None:
         """Offer to go on with what was left last, unless that was offered before."""
         here = context.touchpoint.channel
-        if not here:
+        if not here or not context.profile.begun:
             # Where the guest is nobody knows, so nobody can say that it is elsewhere.
             return
         found = begun.latest_open(context.profile, self._thing, context.now - self._within, here)

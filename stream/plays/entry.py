@@ -121,15 +121,16 @@ class Entry:
 
     def decide(self, context: Context) -> None:
         """Take the touchpoint as what it is to this play, and ask the rule where the play is entered."""
-        type_ = context.touchpoint.type
+        touchpoint = context.touchpoint
+        type_ = touchpoint.type
         if type_ in self._touchpoints:
-            self._enter(context, context.touchpoint)
+            self._enter(context, touchpoint)
             return
         if type_ not in self._own:
             # The family looks at it for reasons of its own.
             self._rule.decide(context)
             return
-        key = self._key_of(context.touchpoint)
+        key = self._key_of(touchpoint)
         if type_ in self._cancelled_by:
             self._cancel(context, key)
         if self._wait is not None:
@@ -137,8 +138,8 @@ class Entry:
         elif type_ in self._steps and self._sequence is not None:
             if key is None:
                 context.say(self.play, NO_KEY)
-            elif not context.late and self._sequence.advance(context.profile, context.touchpoint, key):
-                self._enter(context, context.touchpoint)
+            elif not context.late and self._sequence.advance(context.profile, touchpoint, key):
+                self._enter(context, touchpoint)
 
     def expire(self, context: Context, key: str) -> None:
         """Enter the play, unless what it waited for has happened."""
@@ -146,7 +147,7 @@ class Entry:
             self._admit(context, key, self._condition and self._condition.afterwards)
 
     def _enter(self, context: Context, touchpoint: Touchpoint) -> None:
-        key = self._key_of(touchpoint)
+        key = "" if self._by is None else self._key_of(touchpoint)
         if key is None and self._reentry.per_key:
             context.say(self.play, NO_KEY)
         else:
@@ -154,19 +155,20 @@ class Entry:
 
     def _admit(self, context: Context, key: str, condition: Condition | None) -> None:
         """Ask the rule, if the condition holds, the touchpoint is no late one, and the policy allows it."""
-        if not holds(self.play, condition, context):
+        if condition is not None and not holds(self.play, condition, context):
             return
+        reentry = self._reentry
         if context.late:
             context.say(self.play, LATE)
-        elif not self._reentry.allows(context.profile, key, context.now):
+        elif not (reentry.always or reentry.allows(context.profile, key, context.now)):
             context.say(self.play, REENTRY)
         else:
             place = len(context.candidates)
             context.about = key or None
             self._rule.decide(context)
             context.about = None
-            if not self._reentry.always:
-                context.entered.append(partial(note, self._reentry, key, self.play.play, place))
+            if not reentry.always:
+                context.entered.append(partial(note, reentry, key, self.play.play, place))
 
     def _wait_for(self, context: Context, wait: Wait, key: str | None) -> None:
         """Begin the wait, or end it."""
