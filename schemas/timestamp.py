@@ -10,7 +10,6 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 _EXACT = 2**33 * SECOND
 """Milliseconds (to the year 2242) up to which seconds as a float are within half a microsecond."""
@@ -22,7 +21,8 @@ def to_millis(moment: datetime) -> int:
     >>> to_millis(datetime(2026, 3, 14, 9, 30, tzinfo=UTC))
     1773480600000
     """
-    return (moment - _EPOCH) // _MILLISECOND
+    since = moment - _EPOCH
+    return since.days * DAY + since.seconds * SECOND + since.microseconds // SECOND
 
 
 def to_datetime(millis: int) -> datetime:

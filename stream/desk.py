@@ -54,7 +54,7 @@ class Desk:
             anyway: whether the profile is another one altogether.
         """
         is_contact = touchpoint.type in self._contacts
-        if not (anyway or is_contact or self._is_news(before, profile, now)):
+        if not (is_contact or anyway or self._is_news(before, profile, now)):
             return None
         data = None
         if self._is_shown(profile):

@@ -50,7 +50,7 @@ class Messages:
                 fact = getattr(content, word)
                 if fact is None or fact == ():
                     return None
-                said.append(_spoken(fact))
+                said.append(fact if fact.__class__ is str else _spoken(fact))
         return "".join(said)
 
 

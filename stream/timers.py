@@ -21,10 +21,15 @@ def put(profile: Profile, timer: Timer) -> None:
     When there are too many, the name that has the most loses its earliest: a flood of issues costs
     its own oldest ones their timers, and no key its end. One that stands for many things stays.
     """
-    same = [other for other in profile.timers if (other.name, other.key) == (timer.name, timer.key)]
-    if same and same[0].due == timer.due:
-        return
-    kept = sorted((*(other for other in profile.timers if other not in same), timer))
+    name, key = timer.name, timer.key
+    kept = []
+    for other in profile.timers:
+        if other.key != key or other.name != name:
+            kept.append(other)
+        elif other.due == timer.due:
+            return
+    kept.append(timer)
+    kept.sort()
     if len(kept) > MAX_TIMERS:
         numbers = Counter(other.name for other in kept if other.name not in STANDING)
         most = max(numbers, key=lambda name: (numbers[name], name))
@@ -34,8 +39,9 @@ def put(profile: Profile, timer: Timer) -> None:
 
 def cancel(profile: Profile, name: str, key: str) -> None:
     """Call a timer off; nothing where it is not set."""
-    if any(timer.name == name and timer.key == key for timer in profile.timers):
-        profile.timers = tuple(t for t in profile.timers if t.name != name or t.key != key)
+    kept = [timer for timer in profile.timers if timer.name != name or timer.key != key]
+    if len(kept) < len(profile.timers):
+        profile.timers = tuple(kept)
 
 
 def merge(profile: Profile, other: Profile) -> None:

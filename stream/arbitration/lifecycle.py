@@ -226,7 +226,7 @@ def _weight(issued: Issued) -> tuple[int, int, int]:
 
 def _keep(profile: Profile, issued: tuple[Issued, ...], since: int | None) -> None:
     """Keep what is live, and of the rest what went out after a time (ms), as far as there is room."""
-    kept = sorted(issued, key=lambda each: (each.time, each.id))
+    kept = sorted(issued, key=lambda each: (each.time, each.id)) if len(issued) > 1 else list(issued)
     if since is not None:
         kept = [each for each in kept if each.time > since or _is_live(each)]
     while len(kept) > MAX_ISSUED:

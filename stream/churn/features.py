@@ -75,7 +75,7 @@ def features_of(profile: Profile, now: int) -> dict[str, float]:
         "tenure": tenure,
         "mean_amount": mean_amount,
         "last_amount": log1p(last_amount) if last_amount > 0.0 else 0.0,
-        "gap_mean": log1p(gap_mean),
+        "gap_mean": log1p(gap_mean) if gap_mean else 0.0,
         "gap_std": gap_std,
         "overdue": overdue,
         "decayed_7": log1p(week),

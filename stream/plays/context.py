@@ -260,10 +260,12 @@ class Context(msgspec.Struct, gc=False):
         expires = self.now + proposal.valid_for
         trigger = Trigger(id_, family, profile.customer, self.now, cause, expires, data, correlation)
         self.triggers.append(trigger)
-        # Plays that the playbook has no more are forgotten here, or state would grow by each revision.
-        kept = {other: at for other, at in profile.fired.items() if other in self.plays}
-        profile.fired = {**kept, name: self.now}
-        self.candidates[proposal.place] = Candidate(name, family, FIRED, trigger=id_)
+        fired = {**profile.fired, name: self.now}
+        if not fired.keys() <= self.plays:
+            # Plays that the playbook has no more are forgotten here, or state would grow by each revision.
+            fired = {other: at for other, at in fired.items() if other in self.plays}
+        profile.fired = fired
+        self.candidates[proposal.place] = Candidate(name, family, FIRED, (), id_)
         if proposal.on_fired is not None:
             proposal.on_fired(profile, id_)
         return trigger
