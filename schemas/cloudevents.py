@@ -67,7 +67,7 @@ def deterministic_id(*parts: str) -> str:
             text += _SHORT[len(part)] + part
     except IndexError:
         return blake2b(_framed(parts), digest_size=16).hexdigest()
-    # Characters of ASCII are bytes; part by part as bytes it takes a third longer, several times a touchpoint.
+    # Characters of ASCII are bytes; part by part as bytes it takes a third longer, and each event has an id.
     whole = text.encode() if text.isascii() else _framed(parts)
     return blake2b(whole, digest_size=16).hexdigest()
 

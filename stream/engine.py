@@ -42,8 +42,8 @@ from stream import (
 )
 from stream.arbitration.arbiter import Arbiter
 from stream.churn import models
-from stream.churn.features import features_of
-from stream.churn.scorer import Scorer
+from stream.churn.features import NAMES, values_of
+from stream.churn.scorer import Scorer, ordered
 from stream.desk import Desk
 from stream.forward import Forward
 from stream.messages import Messages
@@ -133,7 +133,7 @@ class Engine:
         }
         self._tells_of_purchases = referrals.BOUGHT in playbook.catalogue
         self._plays = frozenset(play.play for play in playbook.plays)
-        self._predict = scorer.predict
+        self._risk_of = ordered(scorer, NAMES)
         self._desk = Desk(playbook, model)
         self.ledgers = ledgers.Ledgers(playbook)
         self.index = PlayIndex(playbook)
@@ -230,7 +230,7 @@ class Engine:
         change = None
         if profile.stage != stage or not since:
             change = journey.change_of(profile, (stage, since), touchpoint, now)
-        profile.risk = self._predict(features_of(profile, now))
+        profile.risk = self._risk_of(values_of(profile, now))
 
         late = now - touchpoint.time > LATENESS
         context = Context(
@@ -396,7 +396,7 @@ class Engine:
             # Whoever was erased does not come to be known again by what others still have to say.
             return Outcome(profile, duplicate=True)
         if meeting.merged:
-            profile.risk = self._predict(features_of(profile, now))
+            profile.risk = self._risk_of(values_of(profile, now))
         change = journey.change_of(profile, standing, touchpoint, now)
         outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards, stage=change)
         candidates: list[Candidate] = []

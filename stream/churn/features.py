@@ -46,7 +46,12 @@ NAMES = (
 
 
 def features_of(profile: Profile, now: int) -> dict[str, float]:
-    """The features of a profile as at `now` (ms)."""
+    """The features of a profile as at `now` (ms), by name."""
+    return dict(zip(NAMES, values_of(profile, now), strict=True))
+
+
+def values_of(profile: Profile, now: int) -> tuple[float, ...]:
+    """The features of a profile as at `now` (ms), in the order of `NAMES`."""
     # On every touchpoint, hence without max() and without a call for each decay.
     active_days = profile.active_days
     since = now - profile.first_seen
@@ -69,18 +74,18 @@ def features_of(profile: Profile, now: int) -> dict[str, float]:
         month *= 2.0 ** (idle / _MONTH)
         quarter *= 2.0 ** (idle / _QUARTER)
     last_amount = profile.last_amount
-    return {
-        "recency": recency,
-        "frequency": log1p(active_days),
-        "tenure": tenure,
-        "mean_amount": mean_amount,
-        "last_amount": log1p(last_amount) if last_amount > 0.0 else 0.0,
-        "gap_mean": log1p(gap_mean) if gap_mean else 0.0,
-        "gap_std": gap_std,
-        "overdue": overdue,
-        "decayed_7": log1p(week),
-        "decayed_28": log1p(month),
-        "decayed_90": log1p(quarter),
-        "experience": score(profile, now) if profile.moments else 0.0,
-        "open_issues": float(len(profile.issues)) if profile.issues else 0.0,
-    }
+    return (
+        recency,
+        log1p(active_days),
+        tenure,
+        mean_amount,
+        log1p(last_amount) if last_amount > 0.0 else 0.0,
+        log1p(gap_mean) if gap_mean else 0.0,
+        gap_std,
+        overdue,
+        log1p(week),
+        log1p(month),
+        log1p(quarter),
+        score(profile, now) if profile.moments else 0.0,
+        float(len(profile.issues)) if profile.issues else 0.0,
+    )

@@ -3,7 +3,8 @@
 # ruff: noqa: SLF001 - River has no other way to its state, and the tests fail when that changes
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import exp, sqrt
 from typing import Any
 
@@ -13,7 +14,10 @@ from river.utils.vectordict import VectorDict
 
 from stream.churn.clip import Clip
 from stream.churn.plain import check_finite
-from stream.churn.scorer import Features
+from stream.churn.scorer import Features, Values
+
+Term = tuple[Any, float, float, float, float]
+"""A feature by name or place, its mean, standard deviation and weight, and what a zero adds to the score."""
 
 _KIND = "logistic-newton"
 
@@ -58,7 +62,7 @@ class Logistic:
             optimizer=optim.Newton(lr=LEARNING_RATE, eps=CURVATURE), intercept_lr=INTERCEPT_RATE
         )
         self.pipeline = self._scaler | Clip(LIMIT) | self._regression
-        self._terms: list[tuple[str, float, float, float, float]] | None = None
+        self._terms: list[Term] | None = None
 
     def predict(self, features: Features) -> float:
         """The probability of churn within the horizon, from 0 to 1.
@@ -68,33 +72,22 @@ class Logistic:
         """
         if self._terms is None:
             self._terms = self._compile()
-        score: float = self._regression.intercept
-        limit, least = LIMIT, -LIMIT
-        for name, mean, deviation, weight, at_zero in self._terms:
-            value = features.get(name)
-            if value:
-                z = (value - mean) / deviation
-                # Comparisons: min() and max() cost four times as much, on every touchpoint.
-                if z > limit:
-                    z = limit
-                elif z < least:
-                    z = least
-                score += weight * z
-            elif value is not None:
-                # Half of the features of most customers: of those it is reckoned once.
-                score += at_zero
-        if score >= 0.0:
-            return 1.0 / (1.0 + exp(-score))
-        odds = exp(score)
-        return odds / (1.0 + odds)
+        known = [term for term in self._terms if term[0] in features]
+        return _risk(self._regression.intercept, known, features)
+
+    def ordered(self, names: Sequence[str]) -> Callable[[Values], float]:
+        """What predicts from features in the order of these names, by what is learned so far."""
+        places = {name: place for place, name in enumerate(names)}
+        terms = [(places[term[0]], *term[1:]) for term in self._compile() if term[0] in places]
+        return partial(_risk, self._regression.intercept, terms)
 
     def learn(self, features: Features, *, churned: bool) -> None:
         """Learn from a snapshot of features whose label has matured."""
         self.pipeline.learn_one(dict(features), churned)
         self._terms = None
 
-    def _compile(self) -> list[tuple[str, float, float, float, float]]:
-        """Name, mean, standard deviation and weight of every feature that varies, and what a zero adds."""
+    def _compile(self) -> list[Term]:
+        """The terms of every feature that varies."""
         means, variances = self._scaler.means, self._scaler.vars
         terms = []
         for name, weight in self._regression.weights.items():
@@ -147,6 +140,28 @@ class Logistic:
         except (AttributeError, TypeError) as error:
             raise ValueError(f"the snapshot is not shaped as one: {error}") from None
         self.__dict__.update(fresh.__dict__)
+
+
+def _risk(score: float, terms: Sequence[Term], features: Any) -> float:
+    """The probability that comes of the intercept and of features, by names or by places as the terms are."""
+    limit, least = LIMIT, -LIMIT
+    for key, mean, deviation, weight, at_zero in terms:
+        value = features[key]
+        if value:
+            z = (value - mean) / deviation
+            # Comparisons: min() and max() cost four times as much, on every touchpoint.
+            if z > limit:
+                z = limit
+            elif z < least:
+                z = least
+            score += weight * z
+        else:
+            # Half of the features of most customers: of those it is reckoned once.
+            score += at_zero
+    if score >= 0.0:
+        return 1.0 / (1.0 + exp(-score))
+    odds = exp(score)
+    return odds / (1.0 + odds)
 
 
 def _square(rows: list[list[float]], least: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

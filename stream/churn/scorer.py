@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 Features = Mapping[str, float]
+
+Values = tuple[float, ...]
+"""Features in an order that is agreed on."""
 
 
 class Scorer(Protocol):
@@ -31,3 +34,19 @@ class Scorer(Protocol):
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take on a snapshot; raises ValueError if it is not of this kind or not finite."""
         ...
+
+
+@runtime_checkable
+class OrderedScorer(Scorer, Protocol):
+    """A scorer that saves the names of features where their order is known."""
+
+    def ordered(self, names: Sequence[str]) -> Callable[[Values], float]:
+        """What predicts from features in the order of these names, by what is learned so far."""
+        ...
+
+
+def ordered(scorer: Scorer, names: Sequence[str]) -> Callable[[Values], float]:
+    """What predicts from features in the order of these names, as the scorer does from features by name."""
+    if isinstance(scorer, OrderedScorer):
+        return scorer.ordered(names)
+    return lambda values: scorer.predict(dict(zip(names, values, strict=True)))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stream.churn.features import NAMES
 from stream.churn.logistic import Logistic
-from stream.churn.scorer import Features, Scorer
+from stream.churn.scorer import Features, Scorer, ordered
 from stream.churn.stacked import Stacked
 from tests.hotel import PROPERTY_TEST
 
@@ -205,3 +205,16 @@ def test_logistic_predicts_what_its_pipeline_does() -> None:
             assert scorer.pipeline.predict_proba_one(asked)[True] == pytest.approx(
                 scorer.predict(asked), rel=1e-12, abs=1e-15
             )
+
+
+@every_scorer
+@settings(PROPERTY_TEST, max_examples=40)
+@given(st.permutations(NAMES), st.lists(st.floats(-1e6, 1e6) | st.just(0.0), min_size=13, max_size=13))
+def test_order_or_names_are_the_same(
+    make: Callable[[], Scorer], names: list[str], values: list[float]
+) -> None:
+    """Features in an order that is agreed on are scored as they are by their names, to the bit."""
+    scorer = taught(make, 30)
+    features = dict(zip(names, values, strict=True))
+
+    assert scorer.predict(features) == ordered(scorer, names)(tuple(values))

@@ -368,7 +368,7 @@ def test_data_that_the_engine_can_not_use_is_a_dead_letter_of_the_step() -> None
 
 def test_a_fault_of_the_engine_costs_one_record_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
     """The record is kept, its customer goes on with the profile from before, and so do all others."""
-    bench = Bench(Failing(engine().playbook, engine()._predict.__self__, "given"))  # type: ignore[attr-defined]
+    bench = Bench(Failing(engine().playbook, GivenRisk(0.25), "given"))
     work = bench.apply(
         Read(0, b"ann", happened("complaint.opened", "1")),
         Read(1, b"ann", happened("page.viewed", "2")),
@@ -388,7 +388,7 @@ def test_a_fault_of_the_engine_costs_one_record_and_no_more(caplog: pytest.LogCa
 
 def test_what_the_engine_says_when_it_fails_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     """An error's own words may be a customer's data; its kind and place are enough to find the fault."""
-    bench = Bench(Failing(engine().playbook, engine()._predict.__self__, "given"))  # type: ignore[attr-defined]
+    bench = Bench(Failing(engine().playbook, GivenRisk(0.25), "given"))
     bench.apply(Read(0, b"ann", happened("page.viewed", "1")))
     said = capsys.readouterr()
 
