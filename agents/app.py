@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
 
 import faust
 import structlog
@@ -15,14 +14,16 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents import budgets
-from agents.batches import Abandoned, Uncertain
+from agents.batches import Abandoned
 from agents.delivery import Delivery
 from agents.health import Health
-from agents.lane import LaneConsumer, Run, after_rebalance, use_lane
+from agents.intake import CANCEL_SECONDS, Intake
+from agents.lane import LaneConsumer, LaneThread, after_rebalance, use_lane
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.partitioner import partition_of
 from agents.pins import Pins
+from agents.pipeline import Means
 from agents.playbooks import Playbooks
 from agents.recovery import Recovery
 from agents.settings import Settings
@@ -44,49 +45,14 @@ RUNS_BUFFERED = 128
 """Runs waiting in memory before fetching pauses. A run is part of one fetch of 1 MiB, so that is the
 most it can be: 128 MiB in all. Fewer would pause often, and Faust sleeps a second at each pause."""
 
-RUNS_WAITING = 64
-"""Runs out of the buffer that wait for their partition's turn; as part of a fetch each, 64 MiB at most."""
-
-FINISH_SECONDS = 5.0
-"""How long a rebalance or a stop waits for the runs in hand: half the usual session timeout."""
-
-CANCEL_SECONDS = 2.0
-"""How long a cancelled run may take to take back what it has handed over."""
-
 BEGIN_SECONDS = 1.0
 """Pause before a broker that could not be asked is asked again."""
-
-TICK_SECONDS = 0.1
-"""How often to look for timers that are due: what it adds to their delay at most, and next to nothing."""
-
-GRACE_MS = 200
-"""How long after it is due a timer waits for touchpoints of before, in ms: a publisher may still be packing
-them, or its clock run behind ours."""
-
-TIMERS_AT_ONCE = 500
-"""Customers whose timers fire in one go: a run of touchpoints behind them waits for some 20 ms."""
 
 AGAIN_SECONDS = 0.2
 """Pause before touchpoints are read again: what made them fail may take a moment to pass, such as a
 rebalance that the broker knows of and we don't."""
 
-WATCH_SECONDS = 5.0
-"""How often to look for touchpoints that were fetched and then never came: on a busy partition the next
-run shows it at once, on one that falls silent nothing would."""
-
 log = structlog.get_logger("dangol.worker")
-
-
-class Done(NamedTuple):
-    """How far a partition is.
-
-    Attributes:
-        epoch: the seek that it was read after.
-        offset: of the last record.
-    """
-
-    epoch: int
-    offset: int
 
 
 class WorkerApp:
@@ -98,6 +64,12 @@ class WorkerApp:
         partitions: how many partitions the topics have.
         metrics: what is counted.
         health: what is judged.
+
+    Attributes:
+        partitions: how many the topics have.
+        progress: when something moved last.
+        was_ready: whether it has taken touchpoints at all.
+        failure: what it has crashed with.
     """
 
     def __init__(
@@ -107,12 +79,8 @@ class WorkerApp:
         self._playbooks = playbooks
         self._metrics = metrics
         self._health = health
-        self._running: dict[int, asyncio.Task[None]] = {}
-        self._waiting: dict[int, deque[Any]] = {}
-        self._done: dict[int, Done] = {}
         self._held: set[int] = set()
-        self._partitions = partitions
-        self._taking = False
+        self.partitions = partitions
         self.progress = Progress()
         self._stopping = False
         self.was_ready = False
@@ -121,7 +89,6 @@ class WorkerApp:
         self._beginning: asyncio.Task[None] | None = None
         self._seeking: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._idle_since: float | None = None
         self._following: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         # On the event clock, time passes for a customer by the customer's own touchpoints only.
@@ -137,7 +104,7 @@ class WorkerApp:
         self._scrubbing: asyncio.Task[None] | None = None
         self._profiles = Profiles(self._store, metrics, self._timers)
         self._pins = Pins(playbooks, self._store, self._delivery, topics.profiles)
-        self._processor = TouchpointProcessor(
+        processor = TouchpointProcessor(
             self._profiles,
             self._delivery,
             topics,
@@ -145,6 +112,14 @@ class WorkerApp:
             settings.clock,
             lambda key: partition_of(key, partitions),
             metrics,
+        )
+        self._intake = Intake(
+            topics.touchpoints,
+            settings.batch,
+            Means(processor, self._pins, self._profiles, self._timers),
+            self._recovery,
+            health,
+            self,
         )
         self.faust = _new_faust(settings, partitions)
         use_lane(self.faust, settings.connection.addresses, {topics.touchpoints: partitions}, settings.batch)
@@ -157,7 +132,7 @@ class WorkerApp:
             partitions=partitions,
             allow_empty=True,
         )
-        self.faust.agent(source, name="touchpoints")(self._consume)
+        self.faust.agent(source, name="touchpoints")(self._intake.consume)
         self.faust.on_partitions_revoked.connect(self._on_revoked, weak=False)
         after_rebalance(self.faust, self._on_rebalanced)
 
@@ -166,19 +141,31 @@ class WorkerApp:
         consumer: LaneConsumer = self.faust.consumer  # type: ignore[assignment]
         return consumer
 
+    @property
+    def thread(self) -> LaneThread:
+        """What reads touchpoints."""
+        return self._consumer.thread
+
+    @property
+    def generation(self) -> int:
+        """Of the group, as far as this worker has heard."""
+        generation: int = self.faust.consumer_generation_id
+        return generation
+
     async def start(self) -> None:
         """Connect, join the group and begin."""
         # First, so that nothing is decided by what is not in force any more.
         await self._playbooks.start()
         await self._delivery.start()
         await self.faust.start()
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self._intake.watch())
         if self._timers is not None:
-            self._ticking = asyncio.create_task(self._tick(self._timers))
+            self._ticking = asyncio.create_task(self._intake.tick(self._timers))
 
     async def stop(self) -> None:
         """Finish the run in hand, commit, leave the group."""
-        self._health.ready = self._taking = False
+        self._health.ready = False
+        self._intake.halt()
         mine = (
             self._watching,
             self._ticking,
@@ -194,7 +181,7 @@ class WorkerApp:
             # What they hold of the store has to be let go of before it is closed.
             await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
         await self._playbooks.stop()
-        await self._finish_runs()
+        await self._intake.stop()
         self._stopping = True
         await self.faust.stop()
         await self._delivery.stop()
@@ -208,221 +195,45 @@ class WorkerApp:
     @property
     def loops(self) -> list[asyncio.AbstractEventLoop]:
         """The event loops that it lives in: this one, and that of Faust's consumer."""
-        return [asyncio.get_running_loop(), self._consumer.thread.thread_loop]
+        return [asyncio.get_running_loop(), self.thread.thread_loop]
 
     def refresh(self) -> None:
         """Bring gauges up to date before they are shown."""
         self._metrics.profiles.set(self._store.size())
+        now = int(time.time() * 1000)
         due = self._timers.earliest() if self._timers is not None else None
-        self._metrics.timers_overdue.set(0.0 if due is None else max(_now() - due, 0) / 1000)
+        self._metrics.timers_overdue.set(0.0 if due is None else max(now - due, 0) / 1000)
         budgets.show(
             self._playbooks.engine.ledgers,
             self._profiles,
-            {tp.partition for tp in self._consumer.assignment()} if self._taking else (),
-            lambda key: partition_of(key, self._partitions),
-            _now(),
+            {tp.partition for tp in self._consumer.assignment()} if self._intake.taking else (),
+            lambda key: partition_of(key, self.partitions),
+            now,
             self._metrics,
         )
-
-    async def _consume(self, stream: Any) -> None:
-        """Take runs as they come: those of a partition one behind the other, what waits together.
-
-        While the broker acknowledges one partition's run, the next one's is computed.
-        """
-        self._idle_since = time.monotonic()
-        async for event in stream.noack().events():
-            self._idle_since = None
-            await self._offer(event)
-            self._idle_since = time.monotonic()
-
-    async def _offer(self, event: Any) -> None:
-        """Have a run wait for its turn; where too many wait already, wait as well."""
-        partition = event.message.partition
-        self._waiting.setdefault(partition, deque()).append(event)
-        self._take_next(partition)
-        while sum(map(len, self._waiting.values())) >= RUNS_WAITING:
-            running = [task for task in self._running.values() if not task.done()]
-            if running:
-                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            # Whoever has ended hands over only now.
-            await asyncio.sleep(0)
-
-    def _occupy(self, partition: int, work: Coroutine[Any, Any, None]) -> None:
-        """Work for a partition, and take what waits when it is over."""
-        task = asyncio.create_task(work)
-        task.add_done_callback(lambda _: self._take_next(partition))
-        self._running[partition] = task
-
-    def _take_next(self, partition: int) -> None:
-        """Take what waits, as one run, unless the one before is under way.
-
-        On a broker whose transactions take as long as the next records need to come, runs of a record
-        each would queue up; together they take hardly longer than one.
-        """
-        before = self._running.get(partition)
-        if (before is None or before.done()) and (events := self._next_of(partition)):
-            self._occupy(partition, self._take(partition, events))
-
-    def _next_of(self, partition: int) -> list[Any]:
-        """The runs that wait, as far as each follows the one before; what is to be read again is left out."""
-        waiting = self._waiting.get(partition, deque())
-        chain: list[Any] = []
-        count = 0
-        done = self._done.get(partition)
-        while waiting:
-            event = waiting[0]
-            run: Run = event.message.value
-            if not self._taking or run.epoch != self._consumer.epoch:
-                # Read before a rebalance: it is read again, by us or by whoever has the partition then.
-                waiting.popleft()
-                continue
-            count += len(run)
-            if chain:
-                if run.follows != chain[-1].message.value.last or count > self._settings.batch:
-                    break
-            elif run.follows != (done.offset if done is not None and done.epoch == run.epoch else None):
-                # The one before failed, or was lost between the consumer and here: no later one will do.
-                waiting.clear()
-                self._seek_again(partition)
-                return []
-            chain.append(waiting.popleft())
-        return chain
-
-    async def _take(self, partition: int, events: Sequence[Any]) -> None:
-        with self._at_work(partition, events[-1].message.generation_id) as keep_trying:
-            done = self._done.get(partition)
-            last: Run = events[-1].message.value
-            # Read again because a later one was lost: what is done is done.
-            left = [
-                record
-                for event in events
-                for record in event.message.value
-                if done is None or record.offset > done.offset
-            ]
-            for part in self._pins.split(partition, left) if left else ():
-                # All before it is done, so timers that were due when it was written overtake nothing.
-                until = min(part[0].timestamp, _now())
-                await self._fire(partition, until, keep_trying)
-                engine = await self._pins.engine_for(partition, part, until, keep_trying)
-                await self._processor.process(engine, partition, part, keep_trying)
-            self._done[partition] = Done(last.epoch, last.last)
-            for event in events:
-                event.ack()
-
-    @contextmanager
-    def _at_work(self, partition: int, generation: int) -> Iterator[Callable[[], bool]]:
-        """Do something for a partition; gives what tells whether to keep trying."""
-
-        def keep_trying() -> bool:
-            self._health.progress()
-            return not self._stopping and self._is_current(generation)
-
-        self._health.working += 1
-        self._health.progress()
-        try:
-            yield keep_trying
-        except Abandoned:
-            log.info("a run was left to the partition's next owner", partition=partition)
-            if self._taking and self._is_current(generation):
-                # That may be us: nobody else has it yet.
-                self._seek_again(partition)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
-            # State that can't be read or written, or a fault of ours: going on would lose updates.
-            self._fail(error)
-        finally:
-            self._health.working -= 1
-            self._health.progress()
-
-    async def _tick(self, timers: Timers) -> None:
-        """Fire timers where no touchpoint brings the time forward.
-
-        A timer must not overtake a touchpoint that was written before it was due, and may call it off. So
-        it fires only once everything was taken that was there `GRACE_MS` after it was due. On a partition
-        that is behind it is the next run that fires what was due before its first record (`_take`), and a
-        customer's own touchpoint what was due before that.
-        """
-        source = self._settings.topics.touchpoints
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            due = timers.partitions_due(_now() - GRACE_MS) if self._taking else []
-            outdated = self._pins.outdated() if self._taking else []
-            if not due and not outdated:
-                continue
-            try:
-                asked = (TP(source, partition) for partition in {*due, *outdated})
-                ends = await self._consumer.thread.ends(asked)
-            except Exception as error:  # noqa: BLE001 - if the consumer has ended, others say so
-                log.warning("can't tell where partitions end, asking again", reason=type(error).__name__)
-                await asyncio.sleep(BEGIN_SECONDS)
-                continue
-            for tp, end in ends.items():
-                is_behind = end.last is not None and self._done.get(tp.partition) != Done(end.epoch, end.last)
-                running = self._running.get(tp.partition)
-                if (
-                    self._taking
-                    and end.epoch == self._consumer.epoch
-                    and not is_behind
-                    and (running is None or running.done())
-                ):
-                    generation = self.faust.consumer_generation_id
-                    self._occupy(tp.partition, self._fire_alone(tp.partition, end.at - GRACE_MS, generation))
-
-    async def _fire_alone(self, partition: int, until: int, generation: int) -> None:
-        with self._at_work(partition, generation) as keep_trying:
-            await self._fire(partition, until, keep_trying)
-            await self._pins.renew(partition, until, keep_trying)
-
-    async def _fire(self, partition: int, until: int, keep_trying: Callable[[], bool]) -> None:
-        """Fire all timers of a partition that are due at or before a time, in ms."""
-        timers = self._timers
-        if timers is None:
-            return
-        for pinned, bound in self._pins.timed(partition, until):
-            while customers := timers.take_due(partition, bound, TIMERS_AT_ONCE):
-                engine = await self._pins.engine_of(pinned)
-                try:
-                    await self._processor.fire(engine, partition, customers, bound, keep_trying)
-                except Uncertain:
-                    log.warning("an answer was lost: asking the changelog what it was", partition=partition)
-                    await self._recovery.recover([partition], keep_trying)
-                    self._profiles.forget()
-                    timers.read(partition, customers, self._store)
-
-    def _is_current(self, generation: int) -> bool:
-        return bool(generation == self.faust.consumer_generation_id)
 
     async def _scrub(self) -> None:
         try:
             await scrub_regularly(self._store)
         except StateError as error:
-            self._fail(error)
+            self.fail(error)
 
-    def _fail(self, error: Exception) -> None:
-        """Stop taking runs, and crash the app with this error."""
-        self._taking = False
+    def fail(self, error: Exception) -> None:
+        """Stop taking runs, and crash with this error."""
+        self._intake.halt()
         if self.failure is None:
             self.failure = error
             self._crash = asyncio.ensure_future(self.faust.crash(error))
 
-    async def _finish_runs(self) -> None:
-        """Let the runs in hand finish, for a while; those that don't are cancelled."""
-        running = [task for task in self._running.values() if not task.done()]
-        if not running:
-            return
-        _, late = await asyncio.wait(running, timeout=FINISH_SECONDS)
-        if late:
-            log.warning("runs did not finish in time and are left to the next owner", runs=len(late))
-            # A cancelled run takes back what it has handed over: nothing of it may arrive behind the next
-            # owner's writes.
-            for task in late:
-                task.cancel()
-            await asyncio.wait(late, timeout=CANCEL_SECONDS)
-
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
-        self._health.ready = self._taking = False
-        self.progress.taking(taking=False)
-        self._consumer.thread.closed = True
-        await self._finish_runs()
+        self._health.ready = False
+        if self._beginning is not None:
+            # What it would begin with is not ours any more, and nobody would know that it waits.
+            self._beginning.cancel()
+        self._intake.halt()
+        self.progress.taking(None)
+        self.thread.closed = True
+        await self._intake.finish()
         # What is done is committed while the partitions are still ours, so that nobody takes it again.
         await self._consumer.commit()
         await self._delivery.close()
@@ -437,23 +248,20 @@ class WorkerApp:
 
         In this order: once nobody else can write, what is read stays true.
         """
-        generation = self.faust.consumer_generation_id
-        self._taking = False
-        self.progress.taking(taking=False)
-        self._consumer.thread.closed = True
-        self._profiles.forget()
-        self._done.clear()
-        self._waiting.clear()
+        generation = self.generation
+        self._intake.forget()
+        self.progress.taking(None)
+        self.thread.closed = True
         source = self._settings.topics.touchpoints
         assigned = {tp.partition for tp in self._consumer.assignment() if tp.topic == source}
 
         def keep_trying() -> bool:
             self.progress.moved()
-            return not self._stopping and self.failure is None and self._is_current(generation)
+            return not self._stopping and self.failure is None and self.generation == generation
 
         began = time.monotonic()
         try:
-            await self._hold(set(range(self._partitions)) if self._settings.standby else assigned)
+            await self._hold(set(range(self.partitions)) if self._settings.standby else assigned)
             await self._open(assigned, keep_trying)
             # Behind the opening, from where on nobody else can go on with them.
             ends = await self._ends(assigned, keep_trying)
@@ -467,13 +275,13 @@ class WorkerApp:
             log.info("nothing to begin with: the next rebalance has begun")
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
-            self._fail(error)
+            self.fail(error)
             return
         self._following = asyncio.create_task(self._follow(self._held - assigned))
-        self._consumer.thread.transactional = self._delivery.transactional
-        self._consumer.thread.closed = False
-        self._taking = True
-        self.progress.taking(taking=True)
+        self.thread.transactional = self._delivery.transactional
+        self.thread.closed = False
+        self._intake.begin(assigned)
+        self.progress.taking(len(assigned))
         self._metrics.partitions.set(len(assigned))
         self._metrics.recovery_seconds.set(seconds)
         self._health.ready = self.was_ready = True
@@ -501,7 +309,7 @@ class WorkerApp:
         try:
             await self._recovery.follow(partitions)
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops the worker
-            self._fail(error)
+            self.fail(error)
 
     async def _open(self, partitions: set[int], keep_trying: Callable[[], bool]) -> None:
         while True:
@@ -544,16 +352,13 @@ class WorkerApp:
                 log.info("seeking failed, trying again", reason=type(error).__name__)
                 await asyncio.sleep(BEGIN_SECONDS)
 
-    def _seek_again(self, partition: int) -> None:
-        """Read again what never came, once for all partitions that wait for it."""
+    def read_again(self) -> None:
+        """Read on from where the group stands, soon; once for all partitions that ask for it."""
         if self._seeking is not None and not self._seeking.done():
             return
-        log.info(
-            "touchpoints were lost on the way from the consumer: reading them again", partition=partition
-        )
-        generation = self.faust.consumer_generation_id
+        generation = self.generation
         self._seeking = asyncio.create_task(
-            self._seek_while(lambda: self._taking and self._is_current(generation))
+            self._seek_while(lambda: self._intake.taking and self.generation == generation)
         )
 
     async def _seek_while(self, keep_trying: Callable[[], bool]) -> None:
@@ -561,41 +366,10 @@ class WorkerApp:
         with suppress(Abandoned):
             await self._seek(keep_trying)
 
-    async def _watch(self) -> None:
-        """Find touchpoints that were fetched and never came, where no later ones show it.
-
-        Only while nothing else comes: what waits behind others is not lost.
-        """
-        before: dict[int, Done] = {}
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            idle = self._idle_since
-            missing: dict[int, Done] = {}
-            if self._taking and idle is not None and time.monotonic() - idle >= WATCH_SECONDS:
-                missing = {
-                    partition: fetched
-                    for partition, fetched in self._fetched().items()
-                    if self._done.get(partition) != fetched
-                    and ((task := self._running.get(partition)) is None or task.done())
-                }
-            for partition, fetched in missing.items():
-                if before.get(partition) == fetched:
-                    self._seek_again(partition)
-            before = missing
-
-    def _fetched(self) -> dict[int, Done]:
-        """What was fetched last, by partition."""
-        thread = self._consumer.thread
-        return {tp.partition: Done(thread.epoch, offset) for tp, offset in thread.fetched().items()}
-
     async def _confirm(self, partitions: Iterable[int]) -> dict[int, int | None]:
         source = self._settings.topics.touchpoints
-        committed = await self._consumer.thread.confirm(TP(source, partition) for partition in partitions)
+        committed = await self.thread.confirm(TP(source, partition) for partition in partitions)
         return {tp.partition: offset for tp, offset in committed.items()}
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
 
 
 def _new_store(settings: Settings) -> ProfileStore:

@@ -1,7 +1,7 @@
 """Delivery: in which order, and how firmly bound together, what comes of a run is published.
 
-- `at-least-once`: triggers, decisions and dead letters are acknowledged first and seen at once; then
-  profiles and the offset change together, in a transaction. A crash in between publishes the former
+- `at-least-once`: triggers, decisions and dead letters are announced: acknowledged first and seen at once.
+  Then profiles and the offset change together, in a transaction. A crash in between publishes the former
   once more, under the same ids.
 - `exactly-once`: all of it is one transaction. Whoever reads committed records sees each trigger once,
   and some 20 ms later.
@@ -77,7 +77,23 @@ class Delivery:
         """Let go of all partitions; what is not committed by now never will be."""
         await self._transactions.close()
 
-    async def deliver(
+    async def announce(self, records: Sequence[Record], keep_trying: Callable[[], bool]) -> bool:
+        """Publish what others may see before it is committed; whether they may.
+
+        Args:
+            records: triggers, decisions, dead letters and the like.
+            keep_trying: asked before every try, and every second while one lasts.
+
+        Raises:
+            Abandoned: `keep_trying` said no.
+            TopicError: a topic takes no record of a size that has to be.
+        """
+        if self.transactional and self._exactly_once:
+            return False
+        await self._outbox.send(records, keep_trying)
+        return True
+
+    async def commit(
         self,
         partition: int,
         records: Sequence[Record],
@@ -85,11 +101,11 @@ class Delivery:
         next_offset: int | None,
         keep_trying: Callable[[], bool],
     ) -> dict[str, int]:
-        """Publish what a run came to; returning means that all of it is acknowledged.
+        """Publish what has changed, with what was not announced; returning means that it is acknowledged.
 
         Args:
             partition: of the touchpoint topic.
-            records: triggers, decisions, dead letters and the like.
+            records: what nobody may see before.
             changes: changelog records.
             next_offset: offset of the touchpoint to be read next; None leaves it where it is.
             keep_trying: asked before every try, and every second while one lasts.
@@ -103,9 +119,5 @@ class Delivery:
             Uncertain: without an offset, whether it went through may stay unknown; the changelog tells.
         """
         if not self.transactional:
-            await self._outbox.send(records, keep_trying)
             return await self._outbox.send(changes, keep_trying)
-        if self._exactly_once:
-            return await self._transactions.commit(partition, [*records, *changes], next_offset, keep_trying)
-        await self._outbox.send(records, keep_trying)
-        return await self._transactions.commit(partition, changes, next_offset, keep_trying)
+        return await self._transactions.commit(partition, [*records, *changes], next_offset, keep_trying)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request
@@ -28,11 +29,13 @@ class GroupView:
     Attributes:
         state: what it does, in Kafka's words: `Stable`, `Empty`, `Dead` (there is none), …
         members: how many workers it has.
+        assigned: how many partitions they have been given, together.
         allowed: what we may do with it; None where the broker does not tell.
     """
 
     state: str
     members: int
+    assigned: int
     allowed: frozenset[str] | None
 
 
@@ -53,7 +56,13 @@ async def view_of(connection: Connection, group: str) -> GroupView:
     code, _, state, _, _, members, bits = answer.groups[0]
     if code:
         raise for_code(code)
-    return GroupView(state, len(members), allowed(bits))
+    given = sum(_given(assignment) for *_, assignment in members)
+    return GroupView(state, len(members), given, allowed(bits))
+
+
+def _given(assignment: bytes) -> int:
+    """Partitions that an assignment holds; a member that just joined has none yet."""
+    return len(ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions()) if assignment else 0
 
 
 class _Question(DescribeGroupsRequest_v3):  # type: ignore[misc]

@@ -339,6 +339,22 @@ class LaneAssignor(PartitionAssignor):
 
     known: dict[str, int]
 
+    def _perform_assignment(self, cluster: Any, member_metadata: Any) -> Any:
+        """As Faust's; says what was shared out, and where that is not all, what of."""
+        shared = super()._perform_assignment(cluster, member_metadata)
+        given = sum(len(each.partitions()) for each in shared.values())
+        if given == sum(self.known.values()):
+            log.info("partitions were shared out", partitions=given, members=len(shared))
+        else:
+            log.error(
+                "not all partitions were shared out",
+                partitions=given,
+                of=self.known,
+                wanted={member[-4:]: each.subscription for member, each in member_metadata.items()},
+                listed={topic: cluster.partitions_for_topic(topic) for topic in self.known},
+            )
+        return shared
+
     @classmethod
     def _get_copartitioned_groups(cls, topics: Any, cluster: Any, subscriptions: Any) -> Any:
         return super()._get_copartitioned_groups(topics, _Known(cluster, cls.known), subscriptions)

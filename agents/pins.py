@@ -83,6 +83,14 @@ class Pins:
             rest = [record for record in rest if record.offset >= border]
         return [part for part in (*parts, rest) if part]
 
+    def is_due(self, partition: int, part: Sequence[Any]) -> bool:
+        """Whether another engine than before is to be pinned before a part is decided on.
+
+        All before it has to be committed then: of two pins, the earlier goes with a third.
+        """
+        held = self._partitions[partition]
+        return self._is_outdated(held) and (not held.pins or part[0].offset >= held.free)
+
     async def engine_for(
         self, partition: int, part: Sequence[Any], at: int, keep_trying: Callable[[], bool]
     ) -> Engine:
@@ -99,7 +107,7 @@ class Pins:
         """
         held = self._partitions[partition]
         first = part[0].offset
-        if self._is_outdated(held) and (not held.pins or first >= held.free):
+        if self.is_due(partition, part):
             await self._pin(partition, held, first, at, keep_trying)
         held.tried = max(held.tried, part[-1].offset)
         return await self.engine_of(held.governing(first))
@@ -152,7 +160,7 @@ class Pins:
         record = Record(self._changelog, partition, pin.KEY, stored, [])
         while True:
             try:
-                offsets = await self._delivery.deliver(partition, [], [record], None, keep_trying)
+                offsets = await self._delivery.commit(partition, [], [record], None, keep_trying)
                 break
             except Uncertain:
                 # To write the same once more does no harm.

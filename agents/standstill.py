@@ -2,20 +2,23 @@
 
 A rebalance passes through the broker, a thread of Faust's and several callbacks, and each waits for the one
 before. Where one of them waits for what never comes, nothing fails, and the partitions have an owner who does
-nothing. Whoever stands still for longer than any rebalance may take has met such a case.
+nothing; or they have none, where the group's leader has shared out fewer than there are. Whoever stands still
+for longer than any rebalance may take has met such a case.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from agents.connection import Connection
+from agents.group_view import view_of
 from agents.handshake import trouble
 
 REBALANCE_SECONDS = 30.0
@@ -38,9 +41,14 @@ class Standstill(Exception):  # noqa: N818 - it is no fault of the broker's
 
 
 class Progress:
-    """When something moved last while a worker takes no touchpoints."""
+    """When something moved last while a worker takes no touchpoints.
+
+    Attributes:
+        is_spare: whether it was given no partitions, as one worker more than there are partitions is.
+    """
 
     def __init__(self) -> None:
+        self.is_spare = False
         self._taking = False
         self._moved = time.monotonic()
 
@@ -48,9 +56,10 @@ class Progress:
         """Something moved: a step of a rebalance, some records of a recovery, a try that failed."""
         self._moved = time.monotonic()
 
-    def taking(self, *, taking: bool) -> None:
-        """Touchpoints are taken from now on, or no longer."""
-        self._taking = taking
+    def taking(self, partitions: int | None) -> None:
+        """From now on touchpoints of so many partitions are taken; None: not any more."""
+        self._taking = bool(partitions)
+        self.is_spare = partitions == 0
         self.moved()
 
     def still_seconds(self) -> float:
@@ -59,7 +68,11 @@ class Progress:
 
 
 async def watch(
-    progress: Progress, connection: Connection, session_timeout: float, loops: Callable[[], Iterable[Any]]
+    progress: Progress,
+    connection: Connection,
+    session_timeout: float,
+    is_missed: Callable[[], Awaitable[bool]],
+    loops: Callable[[], Iterable[Any]],
 ) -> Standstill:
     """Wait until a worker stands still though the broker answers.
 
@@ -67,6 +80,7 @@ async def watch(
         progress: the worker's.
         connection: how to reach the broker.
         session_timeout: seconds for which the coordinator waits for members who say nothing.
+        is_missed: whether there are partitions that nobody was given.
         loops: gives the event loops whose tasks are told of.
     """
     patience = REBALANCE_SECONDS + session_timeout + SPARE_SECONDS
@@ -78,6 +92,9 @@ async def watch(
             # No wonder; what has to be said of that, others say.
             progress.moved()
             continue
+        if progress.is_spare and not await is_missed():
+            progress.moved()
+            continue
         if progress.still_seconds() >= patience:
             log.error(
                 "standing still though the broker answers, starting over",
@@ -85,6 +102,16 @@ async def watch(
                 at=places(loops()),
             )
             return Standstill("the worker stood still")
+
+
+async def has_unowned(connection: Connection, group: str, partitions: int) -> bool:
+    """Whether a group that is not in a rebalance has given fewer than all partitions to its members."""
+    try:
+        view = await view_of(connection, group)
+    except (KafkaError, OSError, NotImplementedError) as error:
+        log.info("can't tell who was given which partitions", reason=type(error).__name__)
+        return False
+    return view.state == "Stable" and view.assigned < partitions
 
 
 def places(loops: Iterable[Any]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class Work:
 
     Attributes:
         partition: of the touchpoint topic.
+        run: the records; none where timers have fired.
         profiles: the profiles that changed, by customer; blank ones of who was erased and did not come back.
         forgotten: customers who were erased in this run.
         records: what is to be published before the changelog.
@@ -89,9 +90,11 @@ class Work:
         transitions: changes of stage, by the stage before and the one after.
         lags: seconds from what happened to the record, of touchpoints applied.
         scores: churn risks scored.
+        seen: when others saw what it sends them, in ms; None as long as they don't.
     """
 
     partition: int
+    run: Sequence[Any] = ()
     profiles: dict[str, Profile] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)
@@ -113,16 +116,7 @@ class Work:
     transitions: Tally[tuple[str, ...]] = field(default_factory=Tally)
     lags: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
-
-    def stored(self) -> dict[bytes, bytes | None]:
-        """What the changelog is to hold: profiles, and of who was erased a tombstone and a mark."""
-        stored: dict[bytes, bytes | None] = {
-            customer.encode(): None if changed.erased >= 0 and is_blank(changed) else profile.encode(changed)
-            for customer, changed in self.profiles.items()
-        }
-        for customer in sorted(self.forgotten):
-            stored[mark.key_of(customer)] = mark.encode(self.profiles[customer])
-        return stored
+    seen: float | None = None
 
 
 class TouchpointProcessor:
@@ -157,78 +151,55 @@ class TouchpointProcessor:
         self._partition_of = partition_of
         self._metrics = metrics
 
-    async def process(
-        self, engine: Engine, partition: int, run: Sequence[Any], keep_trying: Callable[[], bool]
-    ) -> None:
-        """Take a run all the way; returning means that it may be acked.
-
-        Args:
-            engine: what decides.
-            partition: of the touchpoint topic.
-            run: consecutive records of it, one at least.
-            keep_trying: whether a publish that fails should be tried again.
-
-        Raises:
-            Abandoned: `keep_trying` said no; nothing of the run may be acked.
-        """
-        if not keep_trying():
-            raise Abandoned
-        work = self.apply(engine, partition, run)
-        await self.deliver(work, run[-1].offset + 1, keep_trying)
-        self._count(work, run)
-
-    async def deliver(self, work: Work, next_offset: int | None, keep_trying: Callable[[], bool]) -> None:
-        """Publish what a run came to, and take it over into state.
+    async def announce(self, work: Work, keep_trying: Callable[[], bool]) -> None:
+        """Have others see what a run sends them, where the guarantee lets them before it is committed.
 
         Args:
             work: what it came to.
-            next_offset: offset of the touchpoint to be read next; None leaves it where it is.
             keep_trying: whether a publish that fails should be tried again.
 
         Raises:
-            Abandoned: `keep_trying` said no; nothing of the run may be acked.
+            Abandoned: `keep_trying` said no; nothing of the run may be committed.
         """
-        stored = work.stored()
-        changelog = self._topics.profiles
-        changes = [Record(changelog, work.partition, key, value, []) for key, value in stored.items()]
-        offsets = await self._delivery.deliver(
-            work.partition, work.records, changes, next_offset, keep_trying
-        )
-        if not keep_trying():
-            # The partition may be someone else's by now. What stands on the changelog is right in any
-            # case: whoever takes the run again comes to the same.
-            raise Abandoned
-        if stored:
-            self._profiles.commit(work.partition, work.profiles, stored, offsets[changelog])
+        if await self._delivery.announce(work.records, keep_trying):
+            work.seen = time.time() * 1000
 
-    async def fire(
-        self,
-        engine: Engine,
-        partition: int,
-        customers: Iterable[str],
-        until: int,
-        keep_trying: Callable[[], bool],
-    ) -> None:
-        """Take timers that are due all the way, as a run of touchpoints is taken.
+    async def commit(self, works: Sequence[Work], keep_trying: Callable[[], bool]) -> None:
+        """Publish what has changed with the offset, and take it over into state.
 
         Args:
-            engine: what decides.
-            partition: of the touchpoint topic.
-            customers: whose timers, of this partition.
-            until: timers due at or before it fire, in ms.
+            works: what consecutive runs and timers of a partition came to, one at least, announced.
             keep_trying: whether a publish that fails should be tried again.
 
         Raises:
-            Abandoned: `keep_trying` said no; the timers are still there.
-            StateError: a stored profile can't be read.
-            Uncertain: only the changelog can tell whether they have fired.
+            Abandoned: `keep_trying` said no; nothing of it may be acked.
+            Uncertain: only the changelog can tell whether timers have fired.
         """
-        if not keep_trying():
-            raise Abandoned
-        work = self.apply_timers(engine, partition, customers, until, int(time.time() * 1000))
-        if work.profiles:
-            await self.deliver(work, None, keep_trying)
-        self._count_decided(work)
+        partition = works[0].partition
+        profiles: dict[str, Profile] = {}
+        forgotten: set[str] = set()
+        records: list[Record] = []
+        next_offset = None
+        for work in works:
+            profiles.update(work.profiles)
+            forgotten |= work.forgotten
+            if work.seen is None:
+                records += work.records
+            if work.run:
+                next_offset = work.run[-1].offset + 1
+        if profiles or records or next_offset is not None:
+            stored = _stored(profiles, forgotten)
+            changelog = self._topics.profiles
+            changes = [Record(changelog, partition, key, value, []) for key, value in stored.items()]
+            offsets = await self._delivery.commit(partition, records, changes, next_offset, keep_trying)
+            if not keep_trying():
+                # The partition may be someone else's by now. What stands on the changelog is right in any
+                # case: whoever takes the run again comes to the same.
+                raise Abandoned
+            if stored:
+                self._profiles.commit(partition, profiles, stored, offsets[changelog])
+        for work in works:
+            self._count(work)
 
     def apply_timers(
         self, engine: Engine, partition: int, customers: Iterable[str], until: int, clock: int
@@ -282,7 +253,7 @@ class TouchpointProcessor:
         Raises:
             StateError: a stored profile can't be read: no record's fault, so none is given up for it.
         """
-        work = Work(partition)
+        work = Work(partition, run)
         step = engine.step
         type_label = self._metrics.type_label
         event_clock = self._event_clock
@@ -496,7 +467,7 @@ class TouchpointProcessor:
                     work.held[candidate.family, reason] += 1
                     work.violations += reason == VIOLATION
 
-    def _count(self, work: Work, run: Sequence[Any]) -> None:
+    def _count(self, work: Work) -> None:
         metrics = self._metrics
         count_all(metrics.consumed, work.consumed)
         count_all(metrics.rejected, work.rejected)
@@ -510,8 +481,8 @@ class TouchpointProcessor:
         metrics.erased.inc(work.erased)
         metrics.erasures.inc(work.erasures)
         metrics.rekeyed.inc(work.rekeyed)
-        now = time.time() * 1000
-        metrics.decision_latency.observe(max(now - record.timestamp, 0.0) / 1000 for record in run)
+        now = time.time() * 1000 if work.seen is None else work.seen
+        metrics.decision_latency.observe(max(now - record.timestamp, 0.0) / 1000 for record in work.run)
         metrics.event_lag.observe(work.lags)
         metrics.score.observe(work.scores)
 
@@ -522,6 +493,17 @@ class TouchpointProcessor:
         count_all(self._metrics.timers_fired, work.timers)
         count_all(self._metrics.outcomes, work.fates)
         self._metrics.violations.inc(work.violations)
+
+
+def _stored(profiles: Mapping[str, Profile], forgotten: Iterable[str]) -> dict[bytes, bytes | None]:
+    """What the changelog is to hold: profiles, and of who was erased a tombstone and a mark."""
+    stored: dict[bytes, bytes | None] = {
+        customer.encode(): None if changed.erased >= 0 and is_blank(changed) else profile.encode(changed)
+        for customer, changed in profiles.items()
+    }
+    for customer in sorted(forgotten):
+        stored[mark.key_of(customer)] = mark.encode(profiles[customer])
+    return stored
 
 
 def _place(error: Exception) -> str:

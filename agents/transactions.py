@@ -108,7 +108,12 @@ class Transactions:
         starting = [asyncio.create_task(start(partition)) for partition in wanted]
         if not starting:
             return
-        await asyncio.wait(starting)
+        try:
+            await asyncio.wait(starting)
+        finally:
+            # What is opened after this was given up would fence off the next owner.
+            for task in starting:
+                task.cancel()
         for task in starting:
             task.result()
         await self._confirmed(wanted)

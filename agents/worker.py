@@ -23,7 +23,7 @@ from agents.lane import is_compiled
 from agents.metrics import Metrics
 from agents.playbooks import Playbooks
 from agents.settings import Settings
-from agents.standstill import Standstill, places, watch
+from agents.standstill import Standstill, has_unowned, places, watch
 from schemas.erasure import TYPE as ERASE
 from schemas.errors import AccessError, BrokerError, DangolError, InputError, StateError
 from stream.engine import Engine
@@ -217,7 +217,12 @@ def _end(settings: Settings, reason: BaseException | None) -> DangolError | None
 
 
 async def _watch(app: WorkerApp, settings: Settings) -> Standstill:
-    return await watch(app.progress, settings.connection, settings.session_timeout, lambda: app.loops)
+    connection = settings.connection
+
+    async def is_missed() -> bool:
+        return await has_unowned(connection, settings.group, app.partitions)
+
+    return await watch(app.progress, connection, settings.session_timeout, is_missed, lambda: app.loops)
 
 
 async def _close(app: WorkerApp, stop: asyncio.Event, end: DangolError | None, patience: float) -> None:

@@ -1,4 +1,8 @@
-"""Profiles: decoded profiles in front of a store, bounded, for the partitions of this worker."""
+"""Profiles: decoded profiles in front of a store, bounded, for the partitions of this worker.
+
+In front of those are the profiles that were decided on and are not acknowledged yet: as many as a
+partition's pipeline lets wait.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +53,7 @@ class Profiles:
         self._timers = timers
         self._metrics = metrics
         self._decoded: dict[int, dict[str, Profile]] = {}
+        self._ahead: dict[int, dict[str, Profile]] = {}
 
     def get(self, partition: int, customer: str) -> Profile | None:
         """A customer's profile; None for one who is new, a blank one for one who was erased.
@@ -58,8 +63,9 @@ class Profiles:
             StateError: a newer program wrote it; going on would destroy what only that one can read. Or
                 it is the mark of an erasure, and can't be read.
         """
-        if (profile := self._decoded.get(partition, {}).get(customer)) is not None:
-            return profile
+        for known in (self._ahead, self._decoded):
+            if (profile := known.get(partition, {}).get(customer)) is not None:
+                return profile
         stored = self.store.get(partition, customer.encode())
         if stored is None:
             return self._erased(partition, customer)
@@ -81,6 +87,21 @@ class Profiles:
             raise StateError(
                 f"a mark of an erasure in partition {partition} can't be read: {error}"
             ) from None
+
+    def anticipate(self, partition: int, profiles: Mapping[str, Profile]) -> None:
+        """Take note of what was decided and the changelog has not acknowledged yet.
+
+        Args:
+            partition: of which partition.
+            profiles: the profiles that changed, by customer; blank ones of who was erased.
+        """
+        self._ahead.setdefault(partition, {}).update(profiles)
+        if self._timers is not None:
+            self._timers.note(partition, profiles)
+
+    def retract(self, partition: int) -> list[str]:
+        """Forget what was anticipated of a partition and not committed; whom it was about."""
+        return list(self._ahead.pop(partition, ()))
 
     def commit(
         self,
@@ -108,9 +129,15 @@ class Profiles:
                 decoded.pop(key.decode(), None)
         for customer in list(islice(decoded, max(len(decoded) - MAX_DECODED, 0))):
             del decoded[customer]
-        if self._timers is not None:
-            self._timers.note(partition, profiles)
+        ahead = self._ahead.get(partition, {})
+        for customer, profile in profiles.items():
+            # A later one may have been decided on meanwhile.
+            if ahead.get(customer) is profile:
+                del ahead[customer]
 
-    def forget(self) -> None:
-        """Let go of all decoded profiles: the store below may have changed."""
-        self._decoded.clear()
+    def forget(self, partition: int | None = None) -> None:
+        """Let go of the decoded profiles of a partition, or of all: the store below may have changed."""
+        if partition is None:
+            self._decoded.clear()
+        else:
+            self._decoded.pop(partition, None)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from agents import standstill
 from agents.connection import Connection
-from agents.standstill import Progress, Standstill, watch
+from agents.group_view import view_of
+from agents.standstill import Progress, Standstill, has_unowned, watch
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +23,16 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standstill, "LOOK_SECONDS", 0.1)
 
 
-def noticed(progress: Progress, bootstrap: str, seconds: float) -> bool:
-    """Whether a standstill is noticed within so many seconds."""
+def noticed(progress: Progress, bootstrap: str, seconds: float, *, missed: bool = False) -> bool:
+    """Whether a standstill is noticed within so many seconds; `missed`: nobody has some partitions."""
+
+    async def is_missed() -> bool:
+        return missed
 
     async def wait() -> bool:
-        watching = watch(progress, Connection(bootstrap), 0.2, lambda: [asyncio.get_running_loop()])
+        watching = watch(
+            progress, Connection(bootstrap), 0.2, is_missed, lambda: [asyncio.get_running_loop()]
+        )
         try:
             return isinstance(await asyncio.wait_for(watching, seconds), Standstill)
         except TimeoutError:
@@ -45,6 +54,40 @@ def test_waiting_for_a_broker_is_no_standstill() -> None:
 def test_taking_touchpoints_is_no_standstill(kafka: str) -> None:
     """Whoever is ready for touchpoints waits for them as long as it takes."""
     progress = Progress()
-    progress.taking(taking=True)
+    progress.taking(4)
 
     assert not noticed(progress, kafka, 3)
+
+
+def test_a_spare_worker_stands_still_only_where_it_is_missed(kafka: str) -> None:
+    """Who was given no partitions waits for as long as others have them all, and no longer."""
+    progress = Progress()
+    progress.taking(0)
+
+    assert not noticed(progress, kafka, 3)
+    assert noticed(progress, kafka, 30, missed=True)
+
+
+def test_partitions_that_nobody_was_given_are_noticed(kafka: str) -> None:
+    """A group is asked for what its members have together; one in which nobody is misses nothing."""
+    topic, group = f"spare-{secrets.token_hex(3)}.cx", f"spare-{secrets.token_hex(3)}"
+
+    async def ask() -> tuple[bool, bool, bool]:
+        before = await has_unowned(Connection(kafka), group, 2)
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        await admin.create_topics([NewTopic(topic, 2, 1)])
+        await admin.close()
+        consumer = AIOKafkaConsumer(topic, group_id=group, bootstrap_servers=kafka)
+        await consumer.start()
+        try:
+            async with asyncio.timeout(60):
+                await consumer.getmany(timeout_ms=10)
+                while (await view_of(Connection(kafka), group)).assigned < 2:
+                    await consumer.getmany(timeout_ms=100)
+            enough = await has_unowned(Connection(kafka), group, 2)
+            return before, enough, await has_unowned(Connection(kafka), group, 3)
+        finally:
+            await consumer.stop()
+
+    assert asyncio.run(ask()) == (False, False, True)

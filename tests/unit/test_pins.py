@@ -35,12 +35,12 @@ class Books:
 class Unsure(Acknowledging):
     """A delivery whose first answer is lost."""
 
-    async def deliver(self, *told: Any) -> dict[str, int]:
+    async def commit(self, *told: Any) -> dict[str, int]:
         """Lose the answer once."""
         if not self.offset:
             self.offset = 1
             raise Uncertain
-        return await super().deliver(*told)
+        return await super().commit(*told)
 
 
 class Bench:

@@ -1,0 +1,236 @@
+"""Pipeline: the way of a partition's runs, in two stages that overlap.
+
+First a run is decided: its triggers are published, and seen at once. Then what it changes is committed with
+its offset, together with all that was decided while the commit before was under way. A transaction takes
+some 30 ms and a decision far less, so nobody's trigger waits for the transaction of others. What is decided
+and not committed yet is at hand for what comes behind it (`Profiles.anticipate`); where a commit is given
+up, all behind it is given up as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from agents.batches import ASK_SECONDS, Abandoned
+from agents.pins import Pins
+from agents.tables.profiles import Profiles
+from agents.timers import Timers
+from agents.touchpoints import TouchpointProcessor, Work
+
+TIMERS_AT_ONCE = 500
+"""Customers whose timers fire in one go: a run of touchpoints behind them waits for some 20 ms."""
+
+
+class Done(NamedTuple):
+    """How far a partition is.
+
+    Attributes:
+        epoch: the seek that it was read after.
+        offset: of the last record.
+    """
+
+    epoch: int
+    offset: int
+
+
+class Means(NamedTuple):
+    """What the pipelines of a worker work with.
+
+    Attributes:
+        processor: what decides and publishes.
+        pins: which engine decides on what.
+        profiles: the state.
+        timers: whose timers are due when; None where the clock fires none.
+    """
+
+    processor: TouchpointProcessor
+    pins: Pins
+    profiles: Profiles
+    timers: Timers | None
+
+
+class Pipeline:
+    """One partition's.
+
+    Args:
+        partition: of the touchpoint topic.
+        means: what it works with.
+        room: records that may be decided and not committed before no more are.
+        keep_trying: whether the partition is still ours.
+        ready: called when there is something to commit.
+        done: how far the partition is.
+
+    Attributes:
+        decided: how far runs are decided.
+        done: how far they are committed.
+        broken: whether it was given up.
+        still_ours: whether the partition is.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        means: Means,
+        room: int,
+        keep_trying: Callable[[], bool],
+        ready: Callable[[], None],
+        done: Done | None = None,
+    ) -> None:
+        self.partition = partition
+        self.decided = self.done = done
+        self.broken = False
+        self._given_up: list[str] = []
+        self._processor, self._pins, self._profiles, self._timers = means
+        self._room = room
+        self.still_ours = keep_trying
+        self._ready = ready
+        self._works: list[Work] = []
+        self._ends: list[tuple[Done, Sequence[Any]]] = []
+        self._committing = 0
+        self._moved = asyncio.Event()
+        self._taken: list[str] = []
+
+    @property
+    def has_decided(self) -> bool:
+        """Whether there is something to commit."""
+        return bool(self._works or self._ends)
+
+    def keep_trying(self) -> bool:
+        """Whether what it is about is still to be done."""
+        return not self.broken and self.still_ours()
+
+    async def take(self, run: Sequence[Any], done: Done, events: Iterable[Any]) -> None:
+        """Decide a run; that it is committed follows.
+
+        Args:
+            run: consecutive records; those that were decided before are left out.
+            done: how far the partition is after it.
+            events: what to ack once it is committed.
+
+        Raises:
+            Abandoned: the partition is not ours any more, or a commit before was given up.
+            Uncertain: see `agents.batches.Uncertain`.
+            StateError: state can't be read.
+        """
+        decided = self.decided
+        left = [record for record in run if decided is None or record.offset > decided.offset]
+        for part in self._pins.split(self.partition, left) if left else ():
+            await self._until(self._has_room)
+            # All before it is decided, so timers that were due when it was written overtake nothing.
+            until = min(part[0].timestamp, _now())
+            await self.fire(until)
+            if self._pins.is_due(self.partition, part):
+                await self._until(self._is_idle)
+            engine = await self._pins.engine_for(self.partition, part, until, self.keep_trying)
+            self._check()
+            await self._announce(self._processor.apply(engine, self.partition, part))
+        self.decided = done
+        self._ends.append((done, tuple(events)))
+        self._ready()
+
+    async def fire(self, until: int) -> None:
+        """Fire all timers that are due at or before a time, in ms.
+
+        Raises:
+            Abandoned: the partition is not ours any more, or a commit before was given up.
+            StateError: state can't be read.
+        """
+        timers = self._timers
+        if timers is None:
+            return
+        for pinned, bound in self._pins.timed(self.partition, until):
+            while customers := timers.take_due(self.partition, bound, TIMERS_AT_ONCE):
+                self._taken = customers
+                engine = await self._pins.engine_of(pinned)
+                self._check()
+                fired = self._processor.apply_timers(engine, self.partition, customers, bound, _now())
+                await self._announce(fired)
+                self._taken = []
+
+    async def renew(self, until: int) -> None:
+        """Have what is in force decide from here on; timers due by `until` (ms) have fired.
+
+        Raises:
+            Abandoned: the partition is not ours any more, or a commit before was given up.
+        """
+        if self.partition in self._pins.outdated():
+            await self._until(self._is_idle)
+            await self._pins.renew(self.partition, until, self.keep_trying)
+
+    async def commit(self) -> None:
+        """Commit what is decided, until nothing is left.
+
+        Raises:
+            Abandoned: the partition is not ours any more.
+            Uncertain: only the changelog can tell whether timers have fired.
+        """
+        while self._works or self._ends:
+            works, self._works = self._works, []
+            ends, self._ends = self._ends, []
+            self._committing = _size(works)
+            if works:
+                # Also where it is broken by now: what is under way may go through, and state has to know.
+                await self._processor.commit(works, self.still_ours)
+            self._committing = 0
+            for done, events in ends:
+                self.done = done
+                for event in events:
+                    event.ack()
+            self._moved.set()
+
+    def break_off(self) -> None:
+        """Give up what is not committed, and let nothing more be decided."""
+        if self.broken:
+            return
+        self.broken = True
+        self._works, self._ends = [], []
+        self._given_up = [*self._taken, *self._profiles.retract(self.partition)]
+        self._moved.set()
+
+    def find_timers(self) -> None:
+        """After it was broken off, look anew when the timers of those are due of whom something was given up.
+
+        Raises:
+            StateError: state can't be read.
+        """
+        if self._timers is not None:
+            self._timers.read(self.partition, self._given_up, self._profiles.store)
+
+    async def _announce(self, work: Work) -> None:
+        """Have others see what it sends them; then it may be committed."""
+        await self._processor.announce(work, self.keep_trying)
+        self._check()
+        self._profiles.anticipate(self.partition, work.profiles)
+        self._works.append(work)
+        self._ready()
+
+    def _check(self) -> None:
+        """Go on only where the state is ours."""
+        if not self.keep_trying():
+            raise Abandoned
+
+    def _has_room(self) -> bool:
+        return self._committing + _size(self._works) < self._room
+
+    def _is_idle(self) -> bool:
+        return not (self._works or self._committing)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._check()
+            self._moved.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), ASK_SECONDS)
+
+
+def _size(works: Iterable[Work]) -> int:
+    # A run of duplicates changes nobody, and what timers change is no run.
+    return sum(max(len(work.run), len(work.profiles)) for work in works)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
