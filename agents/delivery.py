@@ -1,10 +1,10 @@
 """Delivery: in which order, and how firmly bound together, what comes of a run is published.
 
-- `at-least-once`: triggers, decisions and dead letters are announced: acknowledged first and seen at once.
-  Then profiles and the offset change together, in a transaction. A crash in between publishes the former
-  once more, under the same ids.
+- `at-least-once`: triggers are announced: acknowledged first and seen at once. Then decisions and the like,
+  profiles and the offset change together, in a transaction. A crash in between publishes triggers once
+  more, under the same ids.
 - `exactly-once`: all of it is one transaction. Whoever reads committed records sees each trigger once,
-  and some 20 ms later.
+  and some 30 ms later.
 - On a broker without transactions, as the embedded one: the changelog is acknowledged after the rest, and
   the offset is committed after that. A profile knows the last offset applied to it, so state changes once.
 """
@@ -77,18 +77,23 @@ class Delivery:
         """Let go of all partitions; what is not committed by now never will be."""
         await self._transactions.close()
 
+    @property
+    def announces(self) -> bool:
+        """Whether triggers are seen before what they come of is committed."""
+        return not (self.transactional and self._exactly_once)
+
     async def announce(self, records: Sequence[Record], keep_trying: Callable[[], bool]) -> bool:
         """Publish what others may see before it is committed; whether they may.
 
         Args:
-            records: triggers, decisions, dead letters and the like.
+            records: triggers, and touchpoints for other customers.
             keep_trying: asked before every try, and every second while one lasts.
 
         Raises:
             Abandoned: `keep_trying` said no.
             TopicError: a topic takes no record of a size that has to be.
         """
-        if self.transactional and self._exactly_once:
+        if not self.announces:
             return False
         await self._outbox.send(records, keep_trying)
         return True
@@ -105,7 +110,7 @@ class Delivery:
 
         Args:
             partition: of the touchpoint topic.
-            records: what nobody may see before.
+            records: what was not announced.
             changes: changelog records.
             next_offset: offset of the touchpoint to be read next; None leaves it where it is.
             keep_trying: asked before every try, and every second while one lasts.
@@ -119,5 +124,6 @@ class Delivery:
             Uncertain: without an offset, whether it went through may stay unknown; the changelog tells.
         """
         if not self.transactional:
+            await self._outbox.send(records, keep_trying)
             return await self._outbox.send(changes, keep_trying)
         return await self._transactions.commit(partition, [*records, *changes], next_offset, keep_trying)

@@ -2,7 +2,8 @@
 
 First a run is decided: its triggers are published, and seen at once. Then what it changes is committed with
 its offset, together with all that was decided while the commit before was under way. A transaction takes
-some 30 ms and a decision far less, so nobody's trigger waits for the transaction of others. What is decided
+some 30 ms and a decision far less, so nobody's trigger waits for the transaction of others, and there may be
+fewer of them. What is decided
 and not committed yet is at hand for what comes behind it (`Profiles.anticipate`); where a commit is given
 up, all behind it is given up as well.
 """
@@ -23,6 +24,12 @@ from agents.touchpoints import TouchpointProcessor, Work
 
 TIMERS_AT_ONCE = 500
 """Customers whose timers fire in one go: a run of touchpoints behind them waits for some 20 ms."""
+
+
+PACE_SECONDS = 0.1
+"""How far commits of a partition are apart at least where triggers don't wait for them. A commit takes some
+ten requests, so at a hundred a second they would take more of a core than the touchpoints; and a crash
+publishes the triggers of so long a time once more."""
 
 
 class Done(NamedTuple):
@@ -91,6 +98,7 @@ class Pipeline:
         self._works: list[Work] = []
         self._ends: list[tuple[Done, Sequence[Any]]] = []
         self._committing = 0
+        self._commit_at = 0.0
         self._moved = asyncio.Event()
         self._taken: list[str] = []
 
@@ -169,6 +177,9 @@ class Pipeline:
             Uncertain: only the changelog can tell whether timers have fired.
         """
         while self._works or self._ends:
+            if self._processor.announces:
+                await asyncio.sleep(max(self._commit_at - time.monotonic(), 0))
+                self._commit_at = time.monotonic() + PACE_SECONDS
             works, self._works = self._works, []
             ends, self._ends = self._ends, []
             self._committing = _size(works)

@@ -71,7 +71,7 @@ class Work:
         run: the records; none where timers have fired.
         profiles: the profiles that changed, by customer; blank ones of who was erased and did not come back.
         forgotten: customers who were erased in this run.
-        records: what is to be published before the changelog.
+        records: what is to be published, and is not yet.
         consumed: records by type label.
         rejected: records by reason code.
         emitted: triggers by family.
@@ -90,7 +90,7 @@ class Work:
         transitions: changes of stage, by the stage before and the one after.
         lags: seconds from what happened to the record, of touchpoints applied.
         scores: churn risks scored.
-        seen: when others saw what it sends them, in ms; None as long as they don't.
+        seen: when others saw what cannot wait, in ms; None where they see it once it is committed.
     """
 
     partition: int
@@ -146,13 +146,21 @@ class TouchpointProcessor:
         self._delivery = delivery
         self._topics = topics
         self._trigger_topics = {family: topics.trigger(family) for family in topics.families}
+        self._urgent = frozenset((topics.touchpoints, *self._trigger_topics.values()))
         self._group = group
         self._event_clock = clock == "event"
         self._partition_of = partition_of
         self._metrics = metrics
 
+    @property
+    def announces(self) -> bool:
+        """Whether triggers are seen before what they come of is committed."""
+        return self._delivery.announces
+
     async def announce(self, work: Work, keep_trying: Callable[[], bool]) -> None:
-        """Have others see what a run sends them, where the guarantee lets them before it is committed.
+        """Have others see what cannot wait, where the guarantee lets them before it is committed.
+
+        That is triggers, and touchpoints for other customers; decisions and the like are for later readers.
 
         Args:
             work: what it came to.
@@ -161,8 +169,11 @@ class TouchpointProcessor:
         Raises:
             Abandoned: `keep_trying` said no; nothing of the run may be committed.
         """
-        if await self._delivery.announce(work.records, keep_trying):
+        urgent = [record for record in work.records if record.topic in self._urgent]
+        if await self._delivery.announce(urgent, keep_trying):
             work.seen = time.time() * 1000
+            if urgent:
+                work.records = [record for record in work.records if record.topic not in self._urgent]
 
     async def commit(self, works: Sequence[Work], keep_trying: Callable[[], bool]) -> None:
         """Publish what has changed with the offset, and take it over into state.
@@ -183,8 +194,7 @@ class TouchpointProcessor:
         for work in works:
             profiles.update(work.profiles)
             forgotten |= work.forgotten
-            if work.seen is None:
-                records += work.records
+            records += work.records
             if work.run:
                 next_offset = work.run[-1].offset + 1
         if profiles or records or next_offset is not None:

@@ -80,6 +80,8 @@ class Acknowledging(Delivery):
         self.next_offsets: list[int | None] = []
         self.offset = 0
 
+    announces = True
+
     async def announce(self, records: Sequence[Record], keep_trying: Callable[[], bool]) -> bool:
         """Keep what others see at once."""
         self._keep(records, keep_trying)
