@@ -99,6 +99,7 @@ class Pipeline:
         self._ends: list[tuple[Done, Sequence[Any]]] = []
         self._committing = 0
         self._commit_at = 0.0
+        self._reached = -1 if done is None else done.offset
         self._moved = asyncio.Event()
         self._taken: list[str] = []
 
@@ -124,8 +125,7 @@ class Pipeline:
             Uncertain: see `agents.batches.Uncertain`.
             StateError: state can't be read.
         """
-        decided = self.decided
-        left = [record for record in run if decided is None or record.offset > decided.offset]
+        left = [record for record in run if record.offset > self._reached]
         for part in self._pins.split(self.partition, left) if left else ():
             await self._until(self._has_room)
             # All before it is decided, so timers that were due when it was written overtake nothing.
@@ -136,6 +136,8 @@ class Pipeline:
             engine = await self._pins.engine_for(self.partition, part, until, self.keep_trying)
             self._check()
             await self._announce(self._processor.apply(engine, self.partition, part))
+            # Not to be had from `decided`: what is read again may end before what is decided by now.
+            self._reached = part[-1].offset
         self.decided = done
         self._ends.append((done, tuple(events)))
         self._ready()

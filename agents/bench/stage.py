@@ -79,10 +79,16 @@ class Stage:
         self._eye = AIOKafkaConsumer(bootstrap_servers=assignment.bootstrap)
 
     async def __aenter__(self) -> Self:
-        await self._admin.start()
-        await self._create()
-        await self._producer.start()
-        await self._eye.start()
+        try:
+            await self._admin.start()
+            await self._create()
+            await self._producer.start()
+            await self._eye.start()
+        except BaseException:
+            for client in (self._eye, self._producer):
+                await client.stop()
+            await self._admin.close()
+            raise
         return self
 
     async def __aexit__(

@@ -63,9 +63,10 @@ class Profiles:
             StateError: a newer program wrote it; going on would destroy what only that one can read. Or
                 it is the mark of an erasure, and can't be read.
         """
-        for known in (self._ahead, self._decoded):
-            if (profile := known.get(partition, {}).get(customer)) is not None:
-                return profile
+        if (ahead := self._ahead.get(partition)) and (profile := ahead.get(customer)) is not None:
+            return profile
+        if (decoded := self._decoded.get(partition)) and (profile := decoded.get(customer)) is not None:
+            return profile
         stored = self.store.get(partition, customer.encode())
         if stored is None:
             return self._erased(partition, customer)
@@ -120,20 +121,19 @@ class Profiles:
         """
         self.store.write(partition, stored, offset)
         decoded = self._decoded.setdefault(partition, {})
-        for customer in profiles:
-            # Taken out and put back, they stand at the end: at the front is who had no touchpoint longest.
-            decoded.pop(customer, None)
-        decoded.update(profiles)
-        for key, value in stored.items():
-            if value is None:
-                decoded.pop(key.decode(), None)
-        for customer in list(islice(decoded, max(len(decoded) - MAX_DECODED, 0))):
-            del decoded[customer]
         ahead = self._ahead.get(partition, {})
         for customer, profile in profiles.items():
+            # Taken out and put back, they stand at the end: at the front is who had no touchpoint longest.
+            decoded.pop(customer, None)
+            decoded[customer] = profile
             # A later one may have been decided on meanwhile.
             if ahead.get(customer) is profile:
                 del ahead[customer]
+        if None in stored.values():
+            for key in [key for key, value in stored.items() if value is None]:
+                decoded.pop(key.decode(), None)
+        for customer in list(islice(decoded, max(len(decoded) - MAX_DECODED, 0))):
+            del decoded[customer]
 
     def forget(self, partition: int | None = None) -> None:
         """Let go of the decoded profiles of a partition, or of all: the store below may have changed."""
