@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
@@ -33,8 +34,7 @@ SHORTENED_BYTES = 64 * 1024
 """What is left of a dead letter that the broker finds too large, in bytes of its value."""
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct, gc=False):
     """A record to publish.
 
     Attributes:

@@ -72,7 +72,7 @@ class Work:
         profiles: the profiles that changed, by customer; blank ones of who was erased and did not come back.
         forgotten: customers who were erased in this run.
         records: what is to be published, and is not yet.
-        consumed: records by type label.
+        consumed: records by type.
         rejected: records by reason code.
         emitted: triggers by family.
         held: candidates held back, by family and reason.
@@ -98,7 +98,7 @@ class Work:
     profiles: dict[str, Profile] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)
-    consumed: Tally[tuple[str, ...]] = field(default_factory=Tally)
+    consumed: dict[str, int] = field(default_factory=dict)
     rejected: Tally[tuple[str, ...]] = field(default_factory=Tally)
     emitted: Tally[tuple[str, ...]] = field(default_factory=Tally)
     held: Tally[tuple[str, ...]] = field(default_factory=Tally)
@@ -265,7 +265,7 @@ class TouchpointProcessor:
         """
         work = Work(partition, run)
         step = engine.step
-        type_label = self._metrics.type_label
+        consumed = work.consumed
         event_clock = self._event_clock
         profiles = work.profiles
         stage = "decode"
@@ -274,7 +274,7 @@ class TouchpointProcessor:
                 stage = "decode"
                 timestamp = record.timestamp
                 event = touchpoint.decode(record.value, record.headers, timestamp if timestamp >= 0 else None)
-                work.consumed[type_label(event.type),] += 1
+                consumed[event.type] = consumed.get(event.type, 0) + 1
                 customer = event.customer
                 stage = "step"
                 before = profiles.get(customer)
@@ -450,10 +450,12 @@ class TouchpointProcessor:
             work.forgotten.add(event.customer)
             return
         work.late += outcome.late
-        work.lags.append(max(record.timestamp - event.time, 0) / 1000)
+        lag = record.timestamp - event.time
+        work.lags.append(lag / 1000 if lag > 0 else 0.0)
         if not outcome.forwards:
             work.scores.append(outcome.profile.risk)
-        self._note_decided(outcome, work)
+        if outcome.decisions:
+            self._note_decided(outcome, work)
 
     def _note_decided(self, outcome: Outcome, work: Work) -> None:
         """Count what was decided."""
@@ -479,7 +481,8 @@ class TouchpointProcessor:
 
     def _count(self, work: Work) -> None:
         metrics = self._metrics
-        count_all(metrics.consumed, work.consumed)
+        for type_, number in work.consumed.items():
+            metrics.consumed.labels(metrics.type_label(type_)).inc(number)
         count_all(metrics.rejected, work.rejected)
         count_all(metrics.dead_letters, work.rejected)
         count_all(metrics.transitions, work.transitions)

@@ -148,6 +148,9 @@ _CODES = {
 }
 """The reason code for a field of the wrong type, by the path that msgspec names."""
 
+_READ = ("ce_", "cx-")
+"""What the names of headers begin with that are read: those of CloudEvents' binary mode, and dangol's own."""
+
 _OUT_OF_RANGE = ("Number out of range", "Integer value out of range")
 
 _ATTRIBUTES = frozenset(("specversion", "id", "source", "type", "subject", "time", "correlationid"))
@@ -180,6 +183,8 @@ def decode(value: bytes | None, headers: Headers = (), timestamp: int | None = N
     """
     if value is None:
         raise RejectedError("value-null", "the record has no value: a touchpoint is never a tombstone")
+    # Most records have others alone, such as their content type: they are looked at once, here.
+    headers = [header for header in headers if header[0][:3] in _READ]
     moved = _moved(headers) if headers else None
     if len(value) > (limit := MAX_BYTES if moved is None else MAX_MOVED_BYTES):
         raise RejectedError("payload-too-large", f"{len(value)} bytes, the limit is {limit}")
