@@ -54,7 +54,18 @@ class Desk:
             anyway: whether the profile is another one altogether.
         """
         is_contact = touchpoint.type in self._contacts
-        if not (is_contact or anyway or self._is_news(before, profile, now)):
+        # By identity first: on nearly every touchpoint none of it was touched, and fields are replaced, never
+        # changed in place.
+        is_untouched = (
+            profile.issued is before.issued
+            and profile.issues is before.issues
+            and profile.bookings is before.bookings
+            and profile.preferences is before.preferences
+            and profile.suppressed is before.suppressed
+            and profile.moved_to is before.moved_to
+            and profile.consents is before.consents
+        )
+        if not (is_contact or anyway) and (is_untouched or not self._is_news(before, profile, now)):
             return None
         data = None
         if self._is_shown(profile):
@@ -83,17 +94,6 @@ class Desk:
 
     def _is_news(self, before: Profile, after: Profile, now: int) -> bool:
         """Whether something else stands on a profile now that a person at the desk acts on."""
-        # On every touchpoint, and mostly none of it was touched: fields are replaced, never changed in place.
-        if (
-            after.issues is before.issues
-            and after.bookings is before.bookings
-            and after.issued is before.issued
-            and after.preferences is before.preferences
-            and after.suppressed is before.suppressed
-            and after.moved_to is before.moved_to
-            and after.consents is before.consents
-        ):
-            return False
         return (
             after.issues != before.issues
             or after.bookings != before.bookings

@@ -19,6 +19,7 @@ from deploy.embedded import EmbeddedBroker
 from deploy.kafka import KafkaServer
 from deploy.kafka.jars import cache, java
 from schemas.errors import BrokerError
+from schemas.profile import VERSION, Profile, new_profile
 from schemas.topics import Topics
 
 PARTITIONS = 4
@@ -47,6 +48,13 @@ def require_kafka() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI has to run this on Apache Kafka: {error}", pytrace=False)
         pytest.skip(f"{error}, or name a broker by DANGOL_BOOTSTRAP")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_changed_in_place() -> Iterator[None]:
+    """After all tests a new customer is one of whom nothing is known: what profiles share was not changed."""
+    yield
+    assert new_profile("ann") == Profile(VERSION, "ann")
 
 
 @pytest.fixture(scope="session")
