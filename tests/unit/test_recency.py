@@ -18,7 +18,7 @@ def counted(*times: int, type_: str = "page.viewed") -> Profile:
     """A profile that has seen touchpoints at these times."""
     profile = new_profile("ann")
     for time in times:
-        count(profile, happened(type_, time))
+        count(profile, happened(type_, time), {})
     return profile
 
 
@@ -70,8 +70,8 @@ def test_kinds_beyond_the_limit_are_counted_together() -> None:
     """The limit and one more: known kinds go on being counted by name."""
     profile = new_profile("ann")
     for number in range(MAX_KINDS + 2):
-        count(profile, happened(f"kind-{number}", NOON + number))
-    count(profile, happened("kind-0", NOON + 99))
+        count(profile, happened(f"kind-{number}", NOON + number), {})
+    count(profile, happened("kind-0", NOON + 99), {})
 
     assert len(profile.kinds) == MAX_KINDS + 1
     other, first = profile.kinds[OTHER_KIND], profile.kinds["kind-0"]
