@@ -25,17 +25,16 @@ def leave(profile: Profile, key: str, time: int, channel: str, type_: str) -> No
     """Note that something was begun, or gone on with, at a time (ms); where it was last, it was left."""
     known = profile.begun.get(key, NEVER)
     if (time, channel, type_) > (known.left, known.channel, known.type):
-        _keep(
-            profile,
-            {**profile.begun, key: msgspec.structs.replace(known, left=time, channel=channel, type=type_)},
-        )
+        left = Begun(time, known.ended, channel, type_, known.offered)
+        _keep(profile, {**profile.begun, key: left})
 
 
 def end(profile: Profile, key: str, time: int) -> None:
     """Note that something was ended at a time (ms)."""
     known = profile.begun.get(key, NEVER)
     if time > known.ended:
-        _keep(profile, {**profile.begun, key: msgspec.structs.replace(known, ended=time)})
+        ended = Begun(known.left, time, known.channel, known.type, known.offered)
+        _keep(profile, {**profile.begun, key: ended})
 
 
 def offer(profile: Profile, key: str) -> None:
@@ -83,6 +82,8 @@ def merge(profile: Profile, other: Profile) -> None:
 
 
 def _keep(profile: Profile, begun: dict[str, Begun]) -> None:
-    # In order of when it was touched last, so that the same things are the same bytes.
-    kept = sorted(begun.items(), key=lambda entry: (max(entry[1].left, entry[1].ended), entry[0]))
-    profile.begun = dict(kept[-MAX_BEGUN:])
+    if len(begun) > 1:
+        # In order of when it was touched last, so that the same things are the same bytes.
+        kept = sorted(begun.items(), key=lambda entry: (max(entry[1].left, entry[1].ended), entry[0]))
+        begun = dict(kept[-MAX_BEGUN:])
+    profile.begun = begun
