@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from agents import topics as admin
 from agents.connection import Broker, connection_to
@@ -53,6 +53,8 @@ class Past:
         broker: how to reach the broker.
         topics: the topics of the deployment.
         names: which of them are to be read.
+        client: what we call ourselves.
+        what: what is read, in words, for errors; the topics' names where it isn't said.
 
     Raises:
         InputError: the broker's address or a file of the connection can't be used.
@@ -61,8 +63,18 @@ class Past:
         TopicError: a topic is missing.
     """
 
-    def __init__(self, broker: Broker, topics: Topics, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        topics: Topics,
+        names: Sequence[str],
+        *,
+        client: str = "dangol-past",
+        what: str | None = None,
+    ) -> None:
         self._connection = connection_to(broker)
+        self._client = client
+        self._what = what or " and ".join(names)
         self._topics = topics
         self._names = names
         self._count = 0
@@ -76,7 +88,7 @@ class Past:
         self._count = await admin.partitions_of(self._connection, self._names[0])
         self._consumer = AIOKafkaConsumer(
             **self._connection.options(),
-            client_id="dangol-past",
+            client_id=self._client,
             group_id=None,
             enable_auto_commit=False,
             isolation_level="read_committed",
@@ -159,9 +171,10 @@ class Past:
             raise self._failure(error) from None
 
     def _failure(self, error: BaseException) -> BrokerError:
-        if denied := denial(self._connection, error, f"read {' and '.join(self._names)}"):
+        if denied := denial(self._connection, error, f"read {self._what}"):
             return denied
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError | KafkaTimeoutError):
             return BrokerError(f"the broker at {self._connection} has not answered for {STALL_SECONDS:.0f} s")
+        # aiokafka's errors name themselves.
         reason = str(error).rstrip(".") or type(error).__name__
         return BrokerError(f"the broker at {self._connection} failed: {reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from agents.cli.times import Length
 
 if TYPE_CHECKING:
     from agents.connection import Connection
-    from stream.causes import Report
-    from stream.engine import Engine
 
 
 @click.command
@@ -63,39 +60,22 @@ def command(
     """
     import msgspec
 
+    from agents import findings
+    from agents.cli import lookback
+    from schemas.topics import Topics
     from stream.engine import load_engine
 
     engine = load_engine(playbook, model)
-    report = _run(file, engine, within) if file else _read(connection, prefix, engine, within, since)
+    if file is not None:
+        report = lookback.at_file(file, lambda lines: findings.from_file(lines, engine, within))
+    else:
+        lookback.prepare(connection)
+        report = lookback.at_topics(
+            lambda look: findings.from_topics(connection, Topics(prefix), engine, within, since, look)
+        )
     if as_json:
         click.echo(msgspec.json.encode(report))
         return
     from agents.cli.causes_page import show
 
     show(report)
-
-
-def _read(connection: Connection, prefix: str, engine: Engine, within: int, since: int) -> Report:
-    """The report that the topics give, with a bar for each that is read."""
-    import logging
-
-    from agents.cli.progress import reading
-    from agents.findings import from_topics
-    from schemas.topics import Topics
-
-    if connection.warning is not None:
-        click.echo(f"dangol: warning: {connection.warning}", err=True)
-    # aiokafka logs every failed attempt by itself; the one line of ours is what the user gets.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    with reading() as look:
-        return asyncio.run(from_topics(connection, Topics(prefix), engine, within, since, look))
-
-
-def _run(file: str, engine: Engine, within: int) -> Report:
-    """The report that a file gives."""
-    from agents.cli.progress import counted, progress
-    from agents.findings import from_file
-    from agents.touchpoint_files import TouchpointFile
-
-    with TouchpointFile(file) as lines, progress(lines, "replaying", shown=True) as look:
-        return from_file(counted(lines, look), engine, within)

@@ -13,7 +13,6 @@ from agents.cli.times import Length, Moment
 from schemas.timestamp import DAY
 
 if TYPE_CHECKING:
-    from agents.case import Case, Wanted
     from agents.connection import Connection
     from stream.engine import Engine
 
@@ -68,23 +67,25 @@ def command(
       dangol explain ann --play stay-with-us
       dangol explain ann --on touchpoints.jsonl
     """
-    import logging
-
     import msgspec
 
-    from agents.case import Wanted
+    from agents import case as cases
+    from agents.cli import lookback
     from agents.explanation import explain
+    from schemas.topics import Topics
     from stream.engine import load_engine
 
-    if file is None and connection.warning is not None:
-        click.echo(f"dangol: warning: {connection.warning}", err=True)
-    # aiokafka logs every failed attempt by itself; the one line of ours is what the user gets.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     engine = load_engine(playbook, model)
-    if file is None and playbook is None:
-        engine = _in_force(connection, prefix, engine)
-    wanted = Wanted(customer, last, at, since, play)
-    case = _read(connection, prefix, engine, wanted) if file is None else _run(file, engine, wanted)
+    wanted = cases.Wanted(customer, last, at, since, play)
+    if file is not None:
+        case = lookback.at_file(file, lambda lines: cases.from_file(lines, engine, wanted))
+    else:
+        lookback.prepare(connection)
+        if playbook is None:
+            engine = _in_force(connection, prefix, engine)
+        case = lookback.at_topics(
+            lambda look: cases.from_topics(connection, Topics(prefix), engine, wanted, look)
+        )
     explained = explain(case, engine, play, at)
     if as_json:
         click.echo(msgspec.json.encode(explained))
@@ -93,16 +94,6 @@ def command(
 
     where = f"in the last {_length(since)}" if file is None else f"in {file}"
     show(explained, case.now, where if play is None else f"about `{play}` {where}")
-
-
-def _read(connection: Connection, prefix: str, engine: Engine, wanted: Wanted) -> Case:
-    """The case as the topics tell it, with a bar for each topic that is read."""
-    from agents.case import from_topics
-    from agents.cli.progress import reading
-    from schemas.topics import Topics
-
-    with reading() as look:
-        return asyncio.run(from_topics(connection, Topics(prefix), engine, wanted, look))
 
 
 def _in_force(connection: Connection, prefix: str, shipped: Engine) -> Engine:
@@ -115,16 +106,6 @@ def _in_force(connection: Connection, prefix: str, shipped: Engine) -> Engine:
     topics = Topics(prefix)
     playbook = decides(asyncio.run(fetch(connection, topics)), topics.playbooks)
     return shipped if playbook is None else Engine(playbook, models.load(shipped.model), shipped.model)
-
-
-def _run(file: str, engine: Engine, wanted: Wanted) -> Case:
-    """The case that a file makes."""
-    from agents.case import from_file
-    from agents.cli.progress import counted, progress
-    from agents.touchpoint_files import TouchpointFile
-
-    with TouchpointFile(file) as lines, progress(lines, "replaying", shown=True) as look:
-        return from_file(counted(lines, look), engine, wanted)
 
 
 def _length(millis: int) -> str:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from click.testing import CliRunner, Result
 
-from agents import dead_letters, publisher
+from agents import dead_letters, past, publisher
 from agents.cli import main
 from agents.partitioner import partition_of
 from agents.topics import create
@@ -377,7 +377,7 @@ def test_a_broker_that_goes_in_the_middle_is_told(
     kafka_server: KafkaServer, monkeypatch: pytest.MonkeyPatch, reading: bool
 ) -> None:
     """Who reads or replays while the broker dies gets an error and doesn't wait for ever."""
-    for module in (dead_letters, publisher):
+    for module in (past, publisher):
         monkeypatch.setattr(module, "STALL_SECONDS", 3.0)
     bootstrap, topics = kafka_server.bootstrap, Topics()
     asyncio.run(create(bootstrap, topics, PARTITIONS))
