@@ -83,7 +83,10 @@ def applied(worker: Worker, count: int) -> bool:
 def test_scenarios_come_out_on_kafka_as_a_replay_says(
     kafka: str, topics: Topics, tmp_path: Path, playbook: Path
 ) -> None:
-    """Every trigger, decision and change of stage of every customer, byte for byte, and nothing else."""
+    """Every trigger, decision and change of stage of every customer, byte for byte, and nothing else.
+
+    How long each touchpoint took is in the histogram that the promise of latency is measured by.
+    """
     expected, waves = replayed(playbook, by_playbook()[playbook])
     wanted = sum(sum(each.values()) for each in expected.values())
     names = [*topics.triggers, topics.decisions, topics.stages]
@@ -94,6 +97,9 @@ def test_scenarios_come_out_on_kafka_as_a_replay_says(
             publish(kafka, topics.touchpoints, wave.records, PARTITIONS)
             wait_for(partial(applied, worker, wave.applied), "a wave to be applied", worker)
         wait_for(lambda: len(read_all(kafka, *names)) >= wanted, "all that comes of it", worker)
+        published = sum(len(wave.records) for wave in waves)
+        told_of = partial(worker.metric, "cx_decision_latency_seconds_count")
+        wait_for(lambda: told_of() >= published, "how long each took", worker)
         found: Told = defaultdict(Counter)
         for record in read_all(kafka, *names):
             found[record.key.decode()][record.value] += 1
