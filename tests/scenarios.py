@@ -41,6 +41,12 @@ SHOWS = {
         "ask-for-a-reference: fired",
     },
     "cx/01-every-channel": {"make-it-right: fired", "know-the-guest: fired"},
+    "cx/02-the-customer-is-a-company": {
+        "identity: linked",
+        "know-the-account: fired",
+        "manager-makes-it-right: fired",
+        "pause-campaigns: fired",
+    },
     "cx/03-a-map-of-the-journey": {"make-it-right: fired", "None > ask", "ask > act"},
     "cx/04-one-profile": {"identity: linked", "appeal > None", "make-it-right: fired"},
     "cx/05-five-stages": {
@@ -74,6 +80,18 @@ SHOWS = {
         "ask-for-a-review: fired",
     },
     "cx/11-who-is-calling": {"know-the-guest: fired"},
+    "cx/13-what-this-one-may-like": {
+        "what-others-like: fired",
+        "what-others-like: reentry",
+        "what-others-like: suppressed",
+    },
+    "cx/14-no-average-customer": {
+        "for-the-loyal: fired",
+        "for-tea-drinkers: fired",
+        "tea-for-them: fired",
+        "for-the-new: fired",
+        "what-others-like: fired",
+    },
     "cx/15-minus-plus-multiply": {
         "make-it-right: fired",
         "thank-the-advocate: fired",
@@ -107,10 +125,15 @@ SHOWS = {
         "know-the-guest: fired",
     },
     "cx/22-no-more-than-is-known": {"key-at-the-door: device", "key-at-the-door: consent"},
+    "cx/23-keeping-is-cheaper": {
+        "stay-with-us: fired",
+        "stay-with-us: holdout",
+        "stay-with-us: suppressed",
+    },
 }
 """What has to be among a scenario's decisions, as `play: reason`, and changes of stage, as `from > to`."""
 
-PLAYBOOKS = {"cx/03-a-map-of-the-journey": "retail"}
+PLAYBOOKS = {"cx/02-the-customer-is-a-company": "b2b", "cx/03-a-map-of-the-journey": "retail"}
 """Playbooks of scenarios that neither bring one nor bear the name of one; else the hotel's."""
 
 
