@@ -157,15 +157,15 @@ def test_who_dies_again_counts_its_attempts_and_is_replayed_once_a_time(
         }
     wait_for(lambda: worker.metric("cx_dlq_messages_total") == 6, "the last death", worker)
 
+    last = read_all(kafka, topics.dead_letters)[-1]
     result = dlq(kafka, topics, "replay", "--all")
 
     assert (result.exit_code, result.stdout.split(" in ")[0]) == (2, "replayed 0 dead letters")
     assert result.stderr.splitlines() == [
-        f"{ANN}:5: attempts: it was replayed 5 times and died each time; --force tries again",
+        f"{ANN}:{last.offset}: attempts: it was replayed 5 times and died each time; --force tries again",
         "dangol: 1 letters can't be replayed (1 attempts); the others were replayed",
     ]
     assert [one["attempts"] for one in listed(kafka, topics)["letters"]] == [0, 1, 2, 3, 4, 5]
-    last = read_all(kafka, topics.dead_letters)[-1]
     assert [name for name, _ in last.headers] == [
         "app",
         "cx-first-timestamp",
