@@ -180,7 +180,7 @@ def test_who_dies_again_counts_its_attempts_and_is_replayed_once_a_time(
         "cx-error-code",
         "cx-error-stage",
     ]
-    assert replayed(kafka, topics, f"{ANN}:5", "--force", "--dry-run")["replayed"] == 1
+    assert replayed(kafka, topics, f"{ANN}:{last.offset}", "--force", "--dry-run")["replayed"] == 1
 
 
 def test_what_is_none_of_ours_is_listed_as_unknown_and_stays(kafka: str, topics: Topics) -> None:
