@@ -27,6 +27,7 @@ from schemas import (
     deadletter,
     decision,
     erasure,
+    example,
     mark,
     profile,
     service_context,
@@ -396,7 +397,10 @@ class TouchpointProcessor:
     def _published(self, outcome: Outcome, key: bytes, partition: int) -> list[Record]:
         """What an outcome sends to others, its triggers, decisions and records, or its proof."""
         service = outcome.service
-        if not (outcome.decisions or outcome.forwards or outcome.stage or outcome.erasure or service):
+        examples = outcome.examples
+        if not (
+            outcome.decisions or outcome.forwards or outcome.stage or outcome.erasure or service or examples
+        ):
             return []
         forwards = [self._forwarded(forward.touchpoint) for forward in outcome.forwards]
         if outcome.erasure is not None:
@@ -418,6 +422,10 @@ class TouchpointProcessor:
             record = service_context.encode(service)
             headers = [] if record is None else cloudevents.HEADERS
             records.append(Record(self._topics.service_contexts, partition, key, record, headers))
+        records += [
+            Record(self._topics.examples, partition, key, example.encode(known), cloudevents.HEADERS)
+            for known in examples
+        ]
         return forwards + records
 
     def _forwarded(self, event: Touchpoint) -> Record:

@@ -15,6 +15,7 @@ import msgspec
 
 from schemas.decision import DecisionEvent
 from schemas.erasure import ErasureEvent
+from schemas.example import ExampleEvent
 from schemas.playbook import Playbook
 from schemas.profile import Profile
 from schemas.service_context import ServiceRecordEvent
@@ -31,6 +32,7 @@ CONTRACTS: dict[str, type[msgspec.Struct]] = {
     "stage": StageEvent,
     "service-context": ServiceRecordEvent,
     "erasure": ErasureEvent,
+    "example": ExampleEvent,
     "profile": Profile,
     "playbook": Playbook,
 }

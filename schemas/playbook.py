@@ -19,6 +19,7 @@ from schemas.budget import Budget, mistakes_in, mistakes_of
 from schemas.calendar import Calendar, Weekday
 from schemas.cap import Cap
 from schemas.catalogue import Effect, Rating, Stage, TouchpointType
+from schemas.churn import Churn
 from schemas.conditions.checking import Scope
 from schemas.conditions.meaning import meaning, segments_in
 from schemas.conditions.syntax import ConditionMistake
@@ -64,6 +65,7 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         language: the language of customers who have stated none, in which each template has to be.
         popularity: how often each item was taken, by segment, or by everyone.
         budgets: how much may be promised and spent, by name.
+        churn: how the churn risk is learned; without it, nothing is learned.
     """
 
     playbook: Name
@@ -81,6 +83,7 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     templates: dict[Name, dict[Language, str]] = {}
     language: Language = "en"
     popularity: dict[Name, dict[Word, Count]] = {}
+    churn: Churn | None = None
 
     @property
     def scope(self) -> Scope:
@@ -206,7 +209,7 @@ def _hint(message: str) -> str:
     """The nearest valid word to the one that the message calls unknown."""
     if unknown := _FIELD.search(message):
         sections = (type_ for type_ in _SECTIONS.values() if isinstance(type_, type))
-        structs = (Playbook, Rating, Cap, Fence, Sizing, *sections, *get_args(Play))
+        structs = (Playbook, Churn, Rating, Cap, Fence, Sizing, *sections, *get_args(Play))
         known = {field for struct in structs for field in struct.__struct_encode_fields__} | {"family"}
     elif unknown := _WORD.search(message):
         known = {*get_args(Stage), *get_args(Effect), *get_args(Weekday), *_FAMILIES}
@@ -229,6 +232,9 @@ def _check(playbook: Playbook, source: YamlSource) -> None:
     _check_zones(playbook, source)
     _check_arbitration(playbook, source)
     _check_catalogue(playbook, source)
+    if playbook.churn is not None:
+        for field, message in playbook.churn.mistakes(playbook.catalogue):
+            raise source.error(f"churn: {message}", "churn", *field)
     if len(playbook.plays) > MAX_PLAYS:
         raise source.error(f"{len(playbook.plays)} plays are too many: the limit is {MAX_PLAYS}", "plays")
     _check_popularity(playbook, source)

@@ -127,6 +127,10 @@ MAX_ITEMS = 24
 MAX_RECOVERIES = 8
 """Recovery offers remembered, the latest, with what became of them: half as many as there are moments."""
 
+MAX_PENDING = 32
+"""Looks at a customer of which it is not known yet what came of them, of 150 bytes at most each: as many as
+there are every week of a half year, and some days of activity."""
+
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of thirty days."""
 
@@ -609,6 +613,10 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
             as many as the playbook has.
         claims: what was promised and is not known to be taken up, by the reservation's id; at most
             `MAX_CLAIMS`.
+        pending: what was seen of the customer at moments of which it is not known yet what came of them
+            (stream/churn/labels.py), the earliest first; at most `MAX_PENDING`.
+        looked: when that was seen last, in ms.
+        looked_day: the latest day of activity by then, counted from 1970.
     """
 
     version: int
@@ -682,6 +690,9 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     account: Account | None = None
     ledgers: dict[str, Ledger] = {}
     claims: dict[str, Claim] = {}
+    pending: tuple[bytes, ...] = ()
+    looked: int = 0
+    looked_day: int = 0
 
 
 class _Timed(msgspec.Struct, gc=False):

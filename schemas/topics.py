@@ -1,8 +1,9 @@
 """Names and settings of the topics, in one place.
 
 Dot-separated, lower case, with a version at the end; no environment in the name.
-Every topic but those of erasures and playbooks is keyed by customer id, and every one has the same number of
-partitions, so that a customer's records stand on the same partition number everywhere (co-partitioned).
+Every topic but those of erasures, playbooks and models is keyed by customer id, and every one has the
+same number of partitions, so that a customer's records stand on the same partition number everywhere
+(co-partitioned).
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ class Topics:
         self.erasures = f"{prefix}.erasures.v1"
         self.service_contexts = f"{prefix}.service-context.v1"
         self.playbooks = f"{prefix}.playbook.v1"
+        self.examples = f"{prefix}.churn.examples.v1"
+        self.models = f"{prefix}.churn.models.v1"
         self._triggers = {family: f"{prefix}.trigger.{family}.v1" for family in FAMILIES}
 
     def trigger(self, family: str) -> str:
@@ -122,5 +125,8 @@ class Topics:
             # Three years: for so long, in most places, one may be asked for a proof.
             TopicSpec(self.erasures, by_customer=False, retention_ms=1096 * DAY_MS),
             TopicSpec(self.playbooks, compacted=True, by_customer=False),
+            # Seven days: longer than a trainer is down; what it has learned is in its models.
+            TopicSpec(self.examples, retention_ms=7 * DAY_MS),
+            TopicSpec(self.models, compacted=True, by_customer=False),
             *(TopicSpec(name, retention_ms=7 * DAY_MS) for name in self.triggers),
         ]

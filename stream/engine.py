@@ -1,10 +1,14 @@
 """Engine: one touchpoint after another, from what happened to what is done about it."""
 
+# ruff: noqa: SLF001 - a copy of an engine is one as well
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,6 +19,7 @@ from schemas.decision import Candidate, Decision, DecisionData
 from schemas.erasure import TYPE as ERASE
 from schemas.erasure import Erasure
 from schemas.errors import InputError
+from schemas.example import Example
 from schemas.playbook import Playbook, load
 from schemas.profile import Profile, Timer, copied, new_profile
 from schemas.service_context import ServiceRecord
@@ -41,9 +46,10 @@ from stream import (
     timers,
 )
 from stream.arbitration.arbiter import Arbiter
-from stream.churn import models
+from stream.churn import labels, models
 from stream.churn.features import NAMES, values_of
 from stream.churn.scorer import Scorer, ordered
+from stream.churn.signals import signals_of
 from stream.desk import Desk
 from stream.forward import Forward
 from stream.messages import Messages
@@ -87,6 +93,7 @@ class Outcome(msgspec.Struct, gc=False):
         stage: the change of stage that the touchpoint has made known; not to be published where there is a
             proof, as it names who was erased.
         service: the customer's service record, where it is to be renewed.
+        examples: what is known by now to have come of what was seen, in order.
     """
 
     profile: Profile
@@ -99,6 +106,7 @@ class Outcome(msgspec.Struct, gc=False):
     erasure: Erasure | None = None
     stage: StageChange | None = None
     service: ServiceRecord | None = None
+    examples: tuple[Example, ...] = ()
 
     @property
     def decision(self) -> Decision | None:
@@ -131,7 +139,8 @@ class Engine:
         self._tells_of_purchases = referrals.BOUGHT in playbook.catalogue
         self._types = {type_: type_ for type_ in self._catalogue}
         self._plays = frozenset(play.play for play in playbook.plays)
-        self._risk_of = ordered(scorer, NAMES)
+        self._seen: Callable[[Profile, int], Any] = values_of
+        self._risk_of: Callable[[Any], float] = ordered(scorer, NAMES)
         self._desk = Desk(playbook, model)
         self.ledgers = ledgers.Ledgers(playbook)
         self.index = PlayIndex(playbook)
@@ -145,6 +154,26 @@ class Engine:
         self._gates = self.index.gates
         self._status_of = self.index.lifecycle.status_of
         self._hear = self.index.lifecycle.hear
+        self._labels = self._new_labels()
+
+    def scored_by(self, scorer: Scorer, model: str) -> Engine:
+        """This engine, with risks by a scorer that learned from signals (stream/churn/signals.py).
+
+        Args:
+            scorer: what the churn risk is predicted with.
+            model: its version.
+        """
+        other = copy(self)
+        other.model = model
+        other._seen = signals_of
+        other._risk_of = scorer.predict
+        other._desk = Desk(self.playbook, model)
+        other._labels = other._new_labels()
+        return other
+
+    def _new_labels(self) -> labels.Labels | None:
+        churn = self.playbook.churn
+        return None if churn is None else labels.Labels(churn, self.model, self._score)
 
     def looks_at(self, play: str, type_: str) -> bool:
         """Whether a play looks at touchpoints of a type at all."""
@@ -201,6 +230,8 @@ class Engine:
             profile.ahead = max(profile.ahead, said)
         duplicates.remember(profile, digest, now)
         outcome = self._applied(profile, touchpoint, entry, now)
+        if self._labels is not None:
+            outcome.examples += self._labels.note(profile, touchpoint, now, late=outcome.late)
         if self._desk.is_open:
             outcome.service = self._desk.renew(before, profile, touchpoint, now)
         return outcome
@@ -228,7 +259,7 @@ class Engine:
         change = None
         if profile.stage != stage or not since:
             change = journey.change_of(profile, (stage, since), touchpoint, now)
-        profile.risk = self._risk_of(values_of(profile, now))
+        profile.risk = self._risk_of(self._seen(profile, now))
 
         late = now - touchpoint.time > LATENESS
         context = Context(
@@ -265,9 +296,14 @@ class Engine:
                 late=late,
                 stage=change,
                 forwards=before.forwards + forwards + context.forwards,
+                examples=before.examples,
             )
         forwards += context.forwards
         return Outcome(profile, context.triggers, decisions, late=late, stage=change, forwards=forwards)
+
+    def _score(self, profile: Profile, now: int) -> float:
+        """The churn risk of a profile as at a time, in ms."""
+        return self._risk_of(self._seen(profile, now))
 
     def _refer(self, profile: Profile, touchpoint: Touchpoint, effect: str | None, now: int) -> list[Forward]:
         """Note whose referral was followed; what is told to that customer of it, and of a first purchase."""
@@ -302,13 +338,22 @@ class Engine:
         while (timer := timers.take_due(outcome.profile, until)) is not None:
             rule = self._rule_of(timer.name)
             if rule is None:
-                # Set by a play that the playbook has no more.
+                if timer.name == labels.TIMER:
+                    self._learn(outcome, timer.due)
+                # Else set by a play that the playbook has no more.
                 continue
             stand_in = _stand_in(timer, outcome.profile.customer)
             context = self._context(outcome.profile, stand_in, timer.due, clock)
             rule.expire(context, timer.key)
             self._settled(context)
             self._gather(outcome, context)
+
+    def _learn(self, outcome: Outcome, due: int) -> None:
+        """Do what is due of what is learned about the customer, if the playbook still has it learned."""
+        if self._labels is None:
+            labels.forget(outcome.profile)
+        else:
+            outcome.examples += self._labels.fire(outcome.profile, due)
 
     def _gather(self, outcome: Outcome, context: Context) -> None:
         """Add what was decided to an outcome."""
@@ -394,7 +439,7 @@ class Engine:
             # Whoever was erased does not come to be known again by what others still have to say.
             return Outcome(profile, duplicate=True)
         if meeting.merged:
-            profile.risk = self._risk_of(values_of(profile, now))
+            profile.risk = self._risk_of(self._seen(profile, now))
         change = journey.change_of(profile, standing, touchpoint, now)
         outcome = Outcome(profile, duplicate=meeting.repeated, forwards=meeting.forwards, stage=change)
         candidates: list[Candidate] = []

@@ -64,6 +64,7 @@ from stream import (
     timers,
 )
 from stream.arbitration import budget, holding, lifecycle
+from stream.churn import labels
 from stream.forward import Forward
 from stream.plays import absence, participation, reentry, sequence, suppression, wow
 
@@ -465,6 +466,7 @@ def merge(profile: Profile, other: Profile) -> None:
         other: what is taken in.
     """
     recency.merge(profile, other)
+    labels.merge(profile, other)
     journey.merge(profile, other)
     experience.merge(profile, other)
     issues.merge(profile, other)

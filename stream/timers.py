@@ -11,7 +11,10 @@ from collections import Counter
 
 from schemas.profile import MAX_TIMERS, Profile, Timer
 
-STANDING = frozenset(("held", "live", "suppression"))
+CHURN = "churn"
+"""The timer for whatever is due next of what is learned about a customer (stream/churn/labels.py)."""
+
+STANDING = frozenset(("held", "live", "suppression", CHURN))
 """Timers of which each stands for many things at once, the earliest of them: none is lost to others."""
 
 
@@ -45,10 +48,14 @@ def cancel(profile: Profile, name: str, key: str) -> None:
 
 
 def merge(profile: Profile, other: Profile) -> None:
-    """Set the timers of another profile of the same customer; of two that are the same, the later one."""
+    """Set the timers of another profile of the same customer; of two that are the same, the later one.
+
+    Of those of churn, the earlier one: nothing that waits for it may be missed.
+    """
     mine = {(timer.name, timer.key): timer for timer in profile.timers}
     for timer in other.timers:
-        if (known := mine.get((timer.name, timer.key))) is None or known < timer:
+        known = mine.get((timer.name, timer.key))
+        if known is None or (timer < known if timer.name == CHURN else known < timer):
             put(profile, timer)
 
 

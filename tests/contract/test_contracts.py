@@ -157,6 +157,9 @@ FULL = msgspec.structs.replace(
         )
     },
     claims={"0" * 16: Claim(60_000, MARCH, MARCH, ("guest",), ("dangol/budget/hotel/seoul",))},
+    pending=(bytes(148),),
+    looked=MARCH,
+    looked_day=20_526,
 )
 """A profile with something in every field."""
 

@@ -23,7 +23,7 @@ from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
 from agents.timers import Timers
 from agents.touchpoints import MAX_HEADER_BYTES, TouchpointProcessor, Work
-from schemas import mark
+from schemas import example, mark
 from schemas import profile as codec
 from schemas.deadletter import origin_of
 from schemas.errors import StateError
@@ -215,6 +215,21 @@ def test_a_complaint_comes_to_two_triggers_and_a_decision(bench: Bench) -> None:
     assert {record.partition for record in work.records} == {ANN}
     assert dict(work.emitted) == {("recovery-offer",): 1, ("suppression",): 1}
     assert work.profiles["ann"].applied == {ANN: 0}
+
+
+def test_what_was_seen_becomes_an_example() -> None:
+    """At the end of the horizon, under the customer's key and in the same commit as the profile."""
+    section = "churn: {horizon: 30d, every: 30d}\n"
+    bench = Bench(Engine(load(section + HOTEL_YAML, "hotel.yaml"), GivenRisk(0.25), "given"))
+    bench.process(Read(0, b"ann", happened("order.placed", "1")))
+    before = [record.topic for record in bench.delivery.records]
+    bench.fire(["ann"], NOON + 30 * 24 * HOUR + 1)
+
+    (known,) = [record for record in bench.delivery.records if record.topic == TOPICS.examples]
+    assert TOPICS.examples not in before
+    assert (known.key, known.partition) == (b"ann", ANN)
+    said = example.decode(known.value or b"")
+    assert (said.subject, said.data.churned, said.data.because) == ("ann", True, "silent")
 
 
 def test_records_are_taken_in_order(bench: Bench) -> None:

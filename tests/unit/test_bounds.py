@@ -36,6 +36,7 @@ from schemas.profile import (
     MAX_KINDS,
     MAX_LINKS,
     MAX_MOMENTS,
+    MAX_PENDING,
     MAX_PREFERENCES,
     MAX_PRESENCES,
     MAX_PROGRESS,
@@ -99,6 +100,7 @@ BOUNDS = {
     "active_decayed": 3,
     "ledgers": sum(budget.per == "customer" for budget in BUSY.budgets.values()),
     "claims": MAX_CLAIMS,
+    "pending": MAX_PENDING,
 }
 """How much of everything a profile may hold at most: entries, or numbers where they stand packed in bytes."""
 
@@ -144,7 +146,18 @@ NAMED = (
 """Fields of the data that name something."""
 
 FILLED_ELSEWHERE = {
-    *("aliases", "claims", "days", "heard", "presences", "reopened", "suppressed", "timers", "told"),
+    *(
+        "aliases",
+        "claims",
+        "days",
+        "heard",
+        "pending",
+        "presences",
+        "reopened",
+        "suppressed",
+        "timers",
+        "told",
+    ),
     *("applied", "fired", "ledgers"),
 }
 """What ever new names to one id do not fill: the first have tests of their own limits, the others as many

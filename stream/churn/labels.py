@@ -1,0 +1,302 @@
+"""Labels: what was seen of a customer waits in the profile until it is known what came of it.
+
+A customer is looked at on each day on which one comes back, and every so often besides, also while nothing
+happens, until one has been silent for `SILENCE`. What is seen matures at the end of the horizon, for both
+classes, by a timer of the profile: at *t* + horizon a return still counts, a millisecond later it does not.
+Only a cancellation is a label at once. All of it follows from the profile and the time of the step, so that
+whatever is repeated comes to the same.
+
+- What is told after the end of the horizon changes no label, and what is told over an hour late is no look.
+- Where the horizon is changed, what waits is judged by the new one; what would have matured before anyone
+  looked by it is dropped, whichever class it is of.
+- Where there is no room, there is no look; that depends on what was before, and not on what came.
+- An outage of ingestion can't be told from silence by one profile: labels go on maturing in it. A worker
+  that is down, or a broker, is none: then time stands still as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from struct import Struct, calcsize, error, pack, unpack_from
+from zlib import crc32
+
+import msgspec
+
+from schemas.churn import Churn
+from schemas.cloudevents import deterministic_id
+from schemas.duration import millis_of
+from schemas.example import Because, Example, ExampleData
+from schemas.profile import MAX_PENDING, OTHER_KIND, Profile, Timer
+from schemas.timestamp import DAY, to_datetime
+from schemas.touchpoint import Touchpoint
+from stream import timers
+from stream.churn.signals import NAMES, signals_of
+
+TIMER = timers.CHURN
+"""Name of the timer; a profile has one of them, for whatever is due next."""
+
+SILENCE = 182 * DAY
+"""Half a year, in ms: who has been silent for longer is lost already, and looks would only teach that."""
+
+MAX_BYTES = 148
+"""Bytes of a snapshot at most: with what MessagePack adds, 150."""
+
+MAX_MODEL = 24
+"""Bytes of a model's version that are kept: as long as those that the trainer gives."""
+
+_HEAD = Struct(">qHHeB")
+"""When, the day of the latest activity, which signals there are, the risk, the length of the model's name."""
+
+_LAYOUT = crc32(" ".join(NAMES).encode()) & 0xFFFF
+"""Tells apart which signals a snapshot holds: one of a program with others can't be read by this one."""
+
+_SIGNALS = f">{len(NAMES)}e"
+_KIND = 4
+"""Bytes of a kind of touchpoint: its place in the profile, and three signals."""
+
+_STEPS = 24.0
+"""Steps of a kind's signals within 1: a log is kept to 2 %, and reaches to 10.6, which is forty thousand."""
+
+_HUGE = 6e4
+"""What a number of two bytes reaches to."""
+
+_OF_KIND = (":count", ":decayed", ":closeness")
+
+
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
+    """What was seen of a customer at one moment.
+
+    Attributes:
+        time: when, in ms.
+        day: of the latest activity by then, counted from 1970.
+        risk: what was said then.
+        model: version of the model that said so.
+        features: the signals; what is 0 is left out.
+    """
+
+    time: int
+    day: int
+    risk: float
+    model: str
+    features: dict[str, float]
+
+
+def packed(profile: Profile, now: int, day: int, model: str) -> bytes:
+    """What is seen of a customer now, in `MAX_BYTES` at most.
+
+    Signals keep three digits. Of kinds of touchpoint there are those that were met last, as many as fit.
+    """
+    signals = signals_of(profile, now)
+    version = model.encode()[:MAX_MODEL]
+    values = [min(max(signals[name], -_HUGE), _HUGE) for name in NAMES]
+    head = _HEAD.pack(now, min(max(day, 0), 0xFFFF), _LAYOUT, profile.risk, len(version))
+    head += version + pack(_SIGNALS, *values)
+    places = {name: place for place, name in enumerate(profile.kinds)}
+    latest = sorted(places, key=lambda name: (-profile.kinds[name].last, places[name]))
+    kinds = bytearray()
+    for name in latest[: (MAX_BYTES - len(head)) // _KIND]:
+        kinds.append(places[name])
+        kinds += bytes(min(max(round(signals.get(name + end, 0.0) * _STEPS), 0), 0xFF) for end in _OF_KIND)
+    return head + kinds
+
+
+def time_of(snapshot: bytes) -> int:
+    """When a snapshot was taken, in ms."""
+    return int.from_bytes(snapshot[:8], signed=True)
+
+
+def unpacked(snapshot: bytes, kinds: Sequence[str]) -> Snapshot | None:
+    """A snapshot; None where it is of a program that had other signals.
+
+    Args:
+        snapshot: its bytes.
+        kinds: the kinds of touchpoint of the profile that it is in, in order.
+    """
+    try:
+        time, day, layout, risk, length = _HEAD.unpack_from(snapshot)
+        start = _HEAD.size + length
+        if layout != _LAYOUT:
+            return None
+        values = unpack_from(_SIGNALS, snapshot, start)
+    except error:
+        return None
+    model = snapshot[_HEAD.size : start].decode("utf-8", "ignore")
+    features = {name: value for name, value in zip(NAMES, values, strict=True) if value}
+    for at in range(start + calcsize(_SIGNALS), len(snapshot) - _KIND + 1, _KIND):
+        if snapshot[at] < len(kinds):
+            name = kinds[snapshot[at]]
+            for end, steps in zip(_OF_KIND, snapshot[at + 1 : at + _KIND], strict=True):
+                if steps:
+                    features[name + end] = steps / _STEPS
+    return Snapshot(time, day, risk, model, features)
+
+
+class Labels:
+    """Takes snapshots of customers, and tells what came of them.
+
+    Args:
+        churn: the playbook's section.
+        model: version of the model that says the risks.
+        score: the risk of a profile at a time in ms.
+    """
+
+    def __init__(self, churn: Churn, model: str, score: Callable[[Profile, int], float]) -> None:
+        self._horizon = millis_of(churn.horizon)
+        self._every = millis_of(churn.every)
+        self._activity = churn.activity
+        self._cancellation = churn.cancellation
+        self._by_silence = bool(churn.activity) or not churn.cancellation
+        self._model = model
+        self._score = score
+
+    def note(self, profile: Profile, touchpoint: Touchpoint, now: int, *, late: bool) -> tuple[Example, ...]:
+        """Take a look after a touchpoint, if there is to be one; what is known by it.
+
+        Args:
+            profile: the customer's profile, with the touchpoint and the risk, which may be changed.
+            touchpoint: what happened.
+            now: time of the step, in ms.
+            late: whether it was told too late to be a moment of its own.
+        """
+        if touchpoint.type in self._cancellation:
+            return self._cancelled(profile, touchpoint.id, touchpoint.time, now)
+        if late:
+            return ()
+        latest = self._latest(profile)
+        if (
+            latest >= 0
+            and not self._is_gone(profile, latest)
+            and (latest // DAY > profile.looked_day or now - profile.looked >= self._every)
+        ):
+            self._look(profile, now, latest)
+        return ()
+
+    def fire(self, profile: Profile, due: int) -> tuple[Example, ...]:
+        """Do what is due at a time, in ms: what has matured, and a look at one who does nothing.
+
+        Args:
+            profile: the customer's profile, which is changed.
+            due: the time.
+        """
+        latest = self._latest(profile)
+        kinds = list(profile.kinds)
+        matured, waiting = [], []
+        for snapshot in profile.pending:
+            end = time_of(snapshot) + self._horizon
+            if end >= due:
+                waiting.append(snapshot)
+            # What ended before that was to end later when it was taken, and so was not looked at in time.
+            elif end == due - 1 and latest <= end and (seen := unpacked(snapshot, kinds)) is not None:
+                label = self._label(seen, latest)
+                matured.append(self._example(profile, seen, label, end, f"timer/{TIMER}/@{due}"))
+        profile.pending = tuple(waiting)
+        if latest >= 0 and not self._is_gone(profile, latest):
+            if due - profile.looked >= self._every and due - latest <= SILENCE:
+                profile.risk = self._score(profile, due)
+                self._look(profile, due, latest)
+            else:
+                self._set(profile, latest)
+        return tuple(matured)
+
+    def _label(self, seen: Snapshot, latest: int) -> tuple[Because, bool]:
+        """Whether the customer was lost by the end of the horizon, and how that is known."""
+        if not self._by_silence:
+            return "stayed", False
+        # A second purchase on the same day is no return.
+        if latest > seen.time and latest // DAY > seen.day:
+            return "returned", False
+        return "silent", True
+
+    def _cancelled(self, profile: Profile, id_: str, time: int, now: int) -> tuple[Example, ...]:
+        """Who cancels is lost, whenever looked at since; what was seen after it says nothing."""
+        kinds = list(profile.kinds)
+        seen = [unpacked(each, kinds) for each in profile.pending if time_of(each) < time]
+        profile.pending = ()
+        timers.cancel(profile, TIMER, "")
+        return tuple(
+            self._example(profile, each, ("cancelled", True), now, id_) for each in seen if each is not None
+        )
+
+    def _example(
+        self, profile: Profile, seen: Snapshot, label: tuple[Because, bool], known: int, touchpoint: str
+    ) -> Example:
+        because, churned = label
+        repeats = float(max(profile.active_days - 1, 0))
+        spanned = profile.gap_mean * repeats
+        silent = max(known - profile.last_active, 0) / DAY if profile.active_days else 0.0
+        data = ExampleData(
+            to_datetime(seen.time),
+            self._horizon / 1000,
+            churned,
+            because,
+            min(max(round(seen.risk, 6), 0.0), 1.0),
+            seen.model,
+            seen.features,
+            (repeats, spanned, spanned + silent),
+        )
+        id_ = deterministic_id(profile.customer, TIMER, str(seen.time))
+        return Example(id_, profile.customer, known, touchpoint, data)
+
+    def _latest(self, profile: Profile) -> int:
+        """When the customer came back last, in ms; −1 for never."""
+        if not self._activity:
+            return profile.last_active if profile.active_days else -1
+        return self._last(profile, self._activity)
+
+    def _is_gone(self, profile: Profile, latest: int) -> bool:
+        """Whether the customer has cancelled, and not come back since."""
+        return bool(self._cancellation) and self._last(profile, self._cancellation) >= latest
+
+    @staticmethod
+    def _last(profile: Profile, types: tuple[str, ...]) -> int:
+        kinds = profile.kinds
+        return max((kinds[type_].last for type_ in types if type_ in kinds), default=-1)
+
+    def _look(self, profile: Profile, now: int, latest: int) -> None:
+        profile.looked, profile.looked_day = now, max(profile.looked_day, latest // DAY)
+        pending = profile.pending
+        if pending and time_of(pending[0]) + self._horizon < now:
+            pending = tuple(each for each in pending if time_of(each) + self._horizon >= now)
+        if len(pending) < MAX_PENDING:
+            pending = (*pending, packed(profile, now, latest // DAY, self._model))
+            if len(pending) > 1 and pending[-1] < pending[-2]:
+                # They begin with their time.
+                pending = tuple(sorted(pending))
+        profile.pending = pending
+        self._set(profile, latest)
+
+    def _set(self, profile: Profile, latest: int) -> None:
+        """Set the timer to what is due next."""
+        due = [time_of(profile.pending[0]) + self._horizon + 1] if profile.pending else []
+        if (look := profile.looked + self._every) - latest <= SILENCE:
+            due.append(look)
+        if due:
+            timers.put(profile, Timer(min(due), TIMER, "", ""))
+
+
+def forget(profile: Profile) -> None:
+    """Drop what waits: nothing is learned any more."""
+    profile.pending = ()
+
+
+def merge(profile: Profile, other: Profile) -> None:
+    """Take over what was seen of the other profile; of too many, what matures last is left out.
+
+    The kinds of both have to be one already: those that the other one had stand elsewhere now.
+    """
+    places = {name: place for place, name in enumerate(profile.kinds)}
+    moved = [places.get(name, places.get(OTHER_KIND, 0)) for name in other.kinds]
+    theirs = (_moved(each, moved) for each in other.pending)
+    profile.pending = tuple(sorted(chain(profile.pending, theirs))[:MAX_PENDING])
+    profile.looked = max(profile.looked, other.looked)
+    profile.looked_day = max(profile.looked_day, other.looked_day)
+
+
+def _moved(snapshot: bytes, places: Sequence[int]) -> bytes:
+    """A snapshot whose kinds stand at other places of the profile."""
+    start = _HEAD.size + snapshot[_HEAD.size - 1] + calcsize(_SIGNALS)
+    changed = bytearray(snapshot)
+    for at in range(start, len(snapshot) - _KIND + 1, _KIND):
+        changed[at] = places[snapshot[at]] if snapshot[at] < len(places) else snapshot[at]
+    return bytes(changed)
