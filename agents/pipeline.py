@@ -20,13 +20,14 @@ from agents.batches import ASK_SECONDS, Abandoned
 from agents.pins import Pins
 from agents.tables.profiles import Profiles
 from agents.timers import Timers
-from agents.touchpoints import TouchpointProcessor, Work
+from agents.touchpoints import TouchpointProcessor
+from agents.work import Work
 
 TIMERS_AT_ONCE = 500
 """Customers whose timers fire in one go: a run of touchpoints behind them waits for some 20 ms."""
 
 
-PACE_SECONDS = 0.1
+PACE_SECONDS = 0.25
 """How far commits of a partition are apart at least where triggers don't wait for them. A commit takes some
 ten requests, so at a hundred a second they would take more of a core than the touchpoints; and a crash
 publishes the triggers of so long a time once more."""

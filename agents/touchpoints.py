@@ -8,9 +8,7 @@ repeated trigger carries the id it had.
 from __future__ import annotations
 
 import time
-from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,16 @@ import structlog
 
 from agents.batches import Abandoned, Record
 from agents.delivery import Delivery
-from agents.metrics import Metrics, count_all
+from agents.metrics import Metrics
 from agents.settings import Clock
 from agents.tables.profiles import Profiles, Undecodable
+from agents.work import Work, stored_of
 from schemas import (
     cloudevents,
     deadletter,
     decision,
     erasure,
     example,
-    mark,
-    profile,
     service_context,
     touchpoint,
     trigger,
@@ -41,14 +38,7 @@ from schemas.errors import RejectedError, StateError
 from schemas.profile import Profile
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
-from stream import identity
-from stream.arbitration import budget
-from stream.arbitration.consent import VIOLATION
-from stream.arbitration.lifecycle import NOBODY, OUTCOMES, UNKNOWN
-from stream.engine import TIMER_DUE, Engine, Outcome
-from stream.erasure import is_blank
-from stream.plays.context import FIRED
-from stream.recoveries import CAME_BACK
+from stream.engine import Engine, Outcome
 
 REKEYED = "cx-rekeyed"
 """Header of a record that was published once more under the right key; its value is the old partition."""
@@ -57,67 +47,7 @@ MAX_HEADER_BYTES = 64 * 1024
 """Largest headers of a record that is published once more, in bytes: as large as a touchpoint may be.
 With the header that says why, larger ones could exceed what the topic takes, and no record gets past them."""
 
-NOT_ON_IT = "none"
-"""Label of the stage of one who is not on the journey: before the first touchpoint, and once gone."""
-
 log = structlog.get_logger("dangol.touchpoints")
-
-
-@dataclass(slots=True)
-class Work:
-    """What a run of records comes to.
-
-    Attributes:
-        partition: of the touchpoint topic.
-        run: the records; none where timers have fired.
-        profiles: the profiles that changed, by customer; blank ones of who was erased and did not come back.
-        forgotten: customers who were erased in this run.
-        records: what is to be published, and is not yet.
-        consumed: records by type.
-        rejected: records by reason code.
-        emitted: triggers by family.
-        held: candidates held back, by family and reason.
-        refused: those of them for which a budget had not enough left, by its name.
-        fates: what became of triggers, by family and outcome.
-        violations: triggers that would have gone out without consent.
-        applied: touchpoints applied.
-        duplicates: touchpoints seen before.
-        replayed: records that a profile already stands beyond.
-        late: touchpoints applied too late to act on.
-        erased: touchpoints dropped, as their customer was erased after them.
-        erasures: customers erased, each time that one was.
-        rekeyed: records published once more under the right key.
-        timers: timers fired, by play.
-        transitions: changes of stage, by the stage before and the one after.
-        lags: seconds from what happened to the record, of touchpoints applied.
-        scores: churn risks scored.
-        seen: when others saw what cannot wait, in ms; None where they see it once it is committed.
-    """
-
-    partition: int
-    run: Sequence[Any] = ()
-    profiles: dict[str, Profile] = field(default_factory=dict)
-    forgotten: set[str] = field(default_factory=set)
-    records: list[Record] = field(default_factory=list)
-    consumed: dict[str, int] = field(default_factory=dict)
-    rejected: Tally[tuple[str, ...]] = field(default_factory=Tally)
-    emitted: Tally[tuple[str, ...]] = field(default_factory=Tally)
-    held: Tally[tuple[str, ...]] = field(default_factory=Tally)
-    refused: Tally[tuple[str, ...]] = field(default_factory=Tally)
-    fates: Tally[tuple[str, ...]] = field(default_factory=Tally)
-    violations: int = 0
-    applied: int = 0
-    duplicates: int = 0
-    replayed: int = 0
-    late: int = 0
-    erased: int = 0
-    erasures: int = 0
-    rekeyed: int = 0
-    timers: Tally[tuple[str, ...]] = field(default_factory=Tally)
-    transitions: Tally[tuple[str, ...]] = field(default_factory=Tally)
-    lags: list[float] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    seen: float | None = None
 
 
 class TouchpointProcessor:
@@ -199,7 +129,7 @@ class TouchpointProcessor:
             if work.run:
                 next_offset = work.run[-1].offset + 1
         if profiles or records or next_offset is not None:
-            stored = _stored(profiles, forgotten)
+            stored = stored_of(profiles, forgotten)
             changelog = self._topics.profiles
             changes = [Record(changelog, partition, key, value, []) for key, value in stored.items()]
             offsets = await self._delivery.commit(partition, records, changes, next_offset, keep_trying)
@@ -210,7 +140,7 @@ class TouchpointProcessor:
             if stored:
                 self._profiles.commit(partition, profiles, stored, offsets[changelog])
         for work in works:
-            self._count(work)
+            work.count(self._metrics)
 
     def apply_timers(
         self, engine: Engine, partition: int, customers: Iterable[str], until: int, clock: int
@@ -250,7 +180,7 @@ class TouchpointProcessor:
                 )
                 continue
             work.profiles[customer] = outcome.profile
-            self._note_decided(outcome, work)
+            work.note_decided(outcome)
         return work
 
     def apply(self, engine: Engine, partition: int, run: Sequence[Any]) -> Work:
@@ -319,7 +249,7 @@ class TouchpointProcessor:
             after.applied = {**after.applied, partition: offset}
             profiles[customer] = after
             work.records += published
-            self._note(outcome, event, record, work)
+            work.note(outcome, event, record)
         return work
 
     def _is_misplaced(self, record: Any, customer: str, before: Profile | None, partition: int) -> bool:
@@ -446,85 +376,6 @@ class TouchpointProcessor:
             Record(self._topics.erasures, partition, key, value, cloudevents.HEADERS),
             *(Record(topic, partition, customer, None, []) for topic in self._topics.tombstoned),
         ]
-
-    def _note(self, outcome: Outcome, event: Touchpoint, record: Any, work: Work) -> None:
-        """Count what a touchpoint led to."""
-        work.applied += 1
-        if outcome.stage is not None:
-            moved = outcome.stage.data
-            work.transitions[moved.from_ or NOT_ON_IT, moved.to or NOT_ON_IT] += 1
-        if outcome.erasure is not None:
-            work.erasures += 1
-            work.forgotten.add(event.customer)
-            return
-        work.late += outcome.late
-        lag = record.timestamp - event.time
-        work.lags.append(lag / 1000 if lag > 0 else 0.0)
-        if not outcome.forwards:
-            work.scores.append(outcome.profile.risk)
-        if outcome.decisions:
-            self._note_decided(outcome, work)
-
-    def _note_decided(self, outcome: Outcome, work: Work) -> None:
-        """Count what was decided."""
-        for fired in outcome.triggers:
-            work.emitted[fired.family,] += 1
-        for decided in outcome.decisions:
-            is_timed = decided.data.touchpoint_type == TIMER_DUE
-            for candidate in decided.data.candidates:
-                if is_timed:
-                    work.timers[candidate.play,] += 1
-                reason = candidate.reason
-                if reason == UNKNOWN:
-                    work.fates[NOBODY, candidate.failed[0]] += 1
-                elif candidate.trigger is not None and (reason in OUTCOMES or reason == CAME_BACK):
-                    work.fates[candidate.family, reason] += 1
-                # Two ids that were joined are no trigger that was held back.
-                # Nor is one whose budget is still being asked for.
-                elif reason not in (FIRED, budget.ASKED) and candidate.family != identity.FAMILY:
-                    if reason == budget.REASON and candidate.failed:
-                        work.refused[candidate.failed[0],] += 1
-                    work.held[candidate.family, reason] += 1
-                    work.violations += reason == VIOLATION
-
-    def _count(self, work: Work) -> None:
-        metrics = self._metrics
-        for type_, number in work.consumed.items():
-            metrics.consumed.labels(metrics.type_label(type_)).inc(number)
-        count_all(metrics.rejected, work.rejected)
-        count_all(metrics.dead_letters, work.rejected)
-        count_all(metrics.transitions, work.transitions)
-        self._count_decided(work)
-        metrics.applied.inc(work.applied)
-        metrics.duplicate.inc(work.duplicates)
-        metrics.replayed.inc(work.replayed)
-        metrics.late.inc(work.late)
-        metrics.erased.inc(work.erased)
-        metrics.erasures.inc(work.erasures)
-        metrics.rekeyed.inc(work.rekeyed)
-        now = time.time() * 1000 if work.seen is None else work.seen
-        metrics.decision_latency.observe(max(now - record.timestamp, 0.0) / 1000 for record in work.run)
-        metrics.event_lag.observe(work.lags)
-        metrics.score.observe(work.scores)
-
-    def _count_decided(self, work: Work) -> None:
-        count_all(self._metrics.triggers, work.emitted)
-        count_all(self._metrics.suppressed, work.held)
-        count_all(self._metrics.budget_refused, work.refused)
-        count_all(self._metrics.timers_fired, work.timers)
-        count_all(self._metrics.outcomes, work.fates)
-        self._metrics.violations.inc(work.violations)
-
-
-def _stored(profiles: Mapping[str, Profile], forgotten: Iterable[str]) -> dict[bytes, bytes | None]:
-    """What the changelog is to hold: profiles, and of who was erased a tombstone and a mark."""
-    stored: dict[bytes, bytes | None] = {
-        customer.encode(): None if changed.erased >= 0 and is_blank(changed) else profile.encode(changed)
-        for customer, changed in profiles.items()
-    }
-    for customer in sorted(forgotten):
-        stored[mark.key_of(customer)] = mark.encode(profiles[customer])
-    return stored
 
 
 def _place(error: Exception) -> str:

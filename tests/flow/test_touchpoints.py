@@ -22,7 +22,8 @@ from agents.partitioner import partition_of
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
 from agents.timers import Timers
-from agents.touchpoints import MAX_HEADER_BYTES, TouchpointProcessor, Work
+from agents.touchpoints import MAX_HEADER_BYTES, TouchpointProcessor
+from agents.work import Work
 from schemas import example, mark
 from schemas import profile as codec
 from schemas.deadletter import origin_of
