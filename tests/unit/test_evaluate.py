@@ -14,7 +14,7 @@ from agents.cli import main
 
 KEYS = [
     *("points", "evaluated", "base_rate", "auc", "log_loss", "brier", "ece", "worst_month_ratio"),
-    *("calibration", "over_time", "us_score", "us_learn", "baselines"),
+    *("calibration", "over_time", "us_score", "us_learn", "baselines", "models"),
 ]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
