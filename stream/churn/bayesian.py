@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from math import exp, isfinite
+from math import exp, inf, isfinite
 from operator import itemgetter
+from struct import Struct, error
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ _TINY = 1e-12
 _HUGE = 1e12
 """Features beyond it are taken as it: their squares must be finite."""
 
+_TOGETHER = 32
+"""Most examples whose values are added to means and deviations together: the scale that features are
+measured by hardly moves meanwhile, and arithmetic on many rows costs no more than on one."""
+
+_SOON = 16
+"""Together are added at most a sixteenth of as many as there were before: at first, each at once."""
+
+# Found once: every score and every lesson asks for each of them.
+subtract, multiply, minimum, maximum = np.subtract, np.multiply, np.minimum, np.maximum
 
 _AT_ONCE = 4_096
 """Rows that are scored together: what a processor's cache holds."""
@@ -40,7 +50,8 @@ class BayesianLogistic(base.Classifier):
     """Logistic regression by an extended Kalman filter with the full covariance of its weights.
 
     Features are standardised as they were so far, kept within ±`limit` and within what was learned from:
-    where nobody has been, the model says what it says of the nearest. Beside each feature there may be bends
+    where nobody has been, the model says what it says of the nearest. What is seen moves that scale by up to
+    `_TOGETHER` examples at a time. Beside each feature there may be bends
     (a weight that begins at a knot) and crosses (a weight of a product of two), so that it can follow steps
     and exceptions; all weights together have one covariance, which tells near duplicates apart.
 
@@ -49,6 +60,7 @@ class BayesianLogistic(base.Classifier):
 
     Args:
         offset: a feature that is taken as the log odds to begin with, neither standardised nor bent.
+        computed: features that are made of the others, and stand before them; see `_computed`.
         knots: where features bend, in standard deviations, by feature; those of 0 and above bend upwards.
         crosses: pairs of features.
         kind_crosses: features that are crossed with each kind of touchpoint.
@@ -69,6 +81,7 @@ class BayesianLogistic(base.Classifier):
     def __init__(  # noqa: PLR0913, PLR0917 - River reads parameters off the constructor
         self,
         offset: str = "",
+        computed: Sequence[str] = (),
         knots: Mapping[str, Sequence[float]] | None = None,
         crosses: Sequence[tuple[str, str]] = (),
         kind_crosses: Sequence[str] = (),
@@ -80,6 +93,7 @@ class BayesianLogistic(base.Classifier):
         max_kinds: int = 8,
     ) -> None:
         self.offset = offset
+        self.computed = computed
         self.knots = knots
         self.crosses = crosses
         self.kind_crosses = kind_crosses
@@ -93,30 +107,29 @@ class BayesianLogistic(base.Classifier):
         self._names: tuple[str, ...] = ()
         self._terms: list[tuple[Hashable, ...]] = []
         self._means = self._squares = self._lows = self._highs = np.zeros(0)
+        self._recent: Floats = np.zeros((_TOGETHER, 0))
+        self._held = 0
         self._weights: Floats = np.zeros(0)
         self._covariance: Floats = np.zeros((0, 0), order="F")
-        self._take_up(())
+        self._take_up(tuple(computed))
 
     # River's interface
 
-    def predict_proba_one(
-        self, x: Mapping[Hashable, Any], **kwargs: Any
-    ) -> dict[base.typing.ClfTarget, float]:
+    def predict_proba_one(self, x: Mapping[Any, Any], **kwargs: Any) -> dict[base.typing.ClfTarget, float]:
         """The probability of both classes."""
         risk = self.risk(x)
         return {False: 1.0 - risk, True: risk}
 
-    def learn_one(self, x: Mapping[Hashable, Any], y: Any, **kwargs: Any) -> None:
+    def learn_one(self, x: Mapping[Any, Any], y: Any, **kwargs: Any) -> None:
         """Learn from an example; one that holds what is no number teaches as if that were 0."""
-        if len(x) != self._width or not self._known.issuperset(x):
+        if not self._known.issuperset(x):
             self._meet(x)
-        values = self._values(x)
-        offset = x.get(self.offset, 0.0)
+        values = self._read(x)
         # One sum of squares tells both: what is no number, and what is too large.
-        if not (float(values.dot(values)) + offset * offset < _HUGE * _HUGE):
-            values, offset = _tamed(values), float(_tamed(np.array([offset]))[0])
-        self._note(values)
-        self._fill(values, offset)
+        if not (float(values.dot(values)) < _HUGE * _HUGE):
+            np.copyto(values, _tamed(values))
+        self._note()
+        self._fill()
         inputs, weights, covariance = self._inputs, self._weights, self._covariance
         log_odds = float(weights.dot(inputs))
         log_odds = min(max(log_odds, -30.0), 30.0)
@@ -128,24 +141,36 @@ class BayesianLogistic(base.Classifier):
         dsyr(-certainty * gain, direction, a=covariance, lower=1, overwrite_a=1)
         direction *= (float(bool(y)) - risk) * gain
         weights += direction
+        self._compiled = False
 
     # What a scorer needs besides
 
-    def risk(self, x: Mapping[Hashable, Any]) -> float:
+    def risk(self, x: Mapping[Any, Any]) -> float:
         """The probability of the class True."""
-        self._fill(self._values(x), x.get(self.offset, 0.0))
-        log_odds = float(self._weights.dot(self._inputs))
+        if not self._compiled:
+            self._compile()
+        z, terms, said, bends = self._z_asked, self._terms_asked, self._said, self._bends_said
+        subtract(self._read(x), self._centres, z)
+        minimum(z, self._upper_asked, out=z)
+        maximum(z, self._lower_asked, out=z)
+        self._slopes.dot(self._asked, said)
+        maximum(bends, self._flat, out=bends)
+        log_odds = float(terms.dot(said))
         if not isfinite(log_odds):
-            self._fill(_tamed(self._values(x)), float(_tamed(np.array([x.get(self.offset, 0.0)]))[0]))
+            values = self._read(x)
+            np.copyto(values, _tamed(values))
+            self._fill()
             log_odds = float(self._weights.dot(self._inputs))
         if log_odds >= 0.0:
             return 1.0 / (1.0 + exp(-log_odds)) if log_odds < 700.0 else 1.0
         odds = exp(log_odds) if log_odds > -700.0 else 0.0
         return odds / (1.0 + odds)
 
-    def contributions(self, x: Mapping[Hashable, Any]) -> dict[str, float]:
+    def contributions(self, x: Mapping[Any, Any]) -> dict[str, float]:
         """What each feature adds to the log odds, against the average customer; a cross is halved."""
-        self._fill(_tamed(self._values(x)), x.get(self.offset, 0.0))
+        values = self._read(x)
+        np.copyto(values, _tamed(values))
+        self._fill()
         parts = dict.fromkeys(self._names, 0.0)
         for term, value in zip(self._terms, (self._weights * self._inputs).tolist(), strict=True):
             if term[0] == "cross":
@@ -161,15 +186,15 @@ class BayesianLogistic(base.Classifier):
         """The probabilities for many at once: a row of features each, in the order of `features`."""
         weights, bends, crosses = self._weights, self._bends_at, self._crosses_at
         products = np.zeros((len(self._names), len(self._names)))
-        np.add.at(products, (self._left, self._right), weights[crosses:])
+        np.add.at(products, (self._left - 1, self._right - 1), weights[crosses:])
         log_odds = weights[0] + weights[1] * offsets
         for start in range(0, len(rows), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             z = rows[part] - self._means
-            z *= self._scales
-            np.minimum(z, self._upper, out=z)
-            np.maximum(z, self._lower, out=z)
-            bent = z[:, self._bent] * self._signs - self._knots_signed
+            z *= self._scales[1:]
+            np.minimum(z, self._upper[1:], out=z)
+            np.maximum(z, self._lower[1:], out=z)
+            bent = z[:, self._bent - 1] * self._signs - self._knots_signed
             np.maximum(bent, 0.0, out=bent)
             log_odds[part] += z @ weights[2:bends] + bent @ weights[bends:crosses]
             log_odds[part] += np.einsum("ij,ij->i", z @ products, z)
@@ -192,6 +217,7 @@ class BayesianLogistic(base.Classifier):
             "squares": self._squares.tolist(),
             "lows": self._lows.tolist(),
             "highs": self._highs.tolist(),
+            "recent": self._recent[: self._held].tolist(),
             "weights": self._weights.tolist(),
             "covariance": [value for column in lower for value in column],
         }
@@ -206,6 +232,8 @@ class BayesianLogistic(base.Classifier):
             check_finite(snapshot)
             fresh = self.clone()
             names = tuple(str(name) for name in snapshot["features"])
+            if names[: len(fresh.computed)] != tuple(fresh.computed):
+                raise ValueError(f"the snapshot's features don't begin with {', '.join(fresh.computed)}")
             fresh._take_up(names)
             fresh._count = int(snapshot["count"])
             for mine, part in (
@@ -216,6 +244,11 @@ class BayesianLogistic(base.Classifier):
                 (fresh._weights, "weights"),
             ):
                 mine[:] = np.array(snapshot[part], dtype=np.float64).reshape(mine.shape)
+            recent = np.array(snapshot["recent"], dtype=np.float64).reshape(-1, len(names) or 1)
+            if len(recent) >= _TOGETHER:
+                raise ValueError("the snapshot holds more recent examples than are ever held")
+            fresh._held = len(recent)
+            fresh._recent[: fresh._held] = recent
             packed = np.array(snapshot["covariance"], dtype=np.float64)
             size, start = len(fresh._weights), 0
             if len(packed) != size * (size + 1) // 2:
@@ -225,63 +258,102 @@ class BayesianLogistic(base.Classifier):
                 start += size - place
         except KeyError as missing:
             raise ValueError(f"the snapshot lacks {missing}") from None
-        except (AttributeError, TypeError) as error:
-            raise ValueError(f"the snapshot is not shaped as one: {error}") from None
+        except (AttributeError, TypeError) as wrong:
+            raise ValueError(f"the snapshot is not shaped as one: {wrong}") from None
         fresh._scale()
         self.__dict__.update(fresh.__dict__)
 
     # Inside
 
-    def _values(self, x: Mapping[Hashable, Any]) -> Floats:
+    def _computed(self, x: Mapping[Any, Any]) -> tuple[float, ...]:
+        """The offset, and the features that are made of the others, as `computed` names them."""
+        return (x.get(self.offset, 0.0),)
+
+    def _read(self, x: Mapping[Any, Any]) -> Floats:
+        """Offset and features in order, in a place that is written to again for the next."""
+        computed = self._computed(x)
         try:
-            return np.array(self._get(x), dtype=np.float64)
-        except KeyError:
+            given = self._get(x if len(x) >= self._width else {**self._zeros, **x})
+            self._pack(self._raw, 0, *computed, *given)  # type: ignore[arg-type] # numpy's types say it on 3.12
+        except (KeyError, error):
             get = x.get
-            return np.array([get(name, 0.0) for name in self._names], dtype=np.float64)
+            rest = [get(name, 0.0) for name in self._names[len(self.computed) :]]
+            np.copyto(self._raw, np.array([*computed, *rest], dtype=np.float64))
+        return self._raw
 
-    def _fill(self, values: Floats, offset: float) -> None:
+    def _fill(self) -> None:
         """Put the inputs together: 1, offset, standardised features, bends, crosses."""
-        z, inputs, bends, crosses = self._z, self._inputs, self._bends_at, self._crosses_at
-        np.subtract(values, self._means, out=z)
-        z *= self._scales
-        np.minimum(z, self._upper, out=z)
-        np.maximum(z, self._lower, out=z)
-        inputs[1] = offset
-        if bends < crosses:
-            bent = z[self._bent]
-            bent *= self._signs
-            bent -= self._knots_signed
-            np.maximum(bent, 0.0, out=inputs[bends:crosses])
-        if crosses < len(inputs):
-            np.multiply(z[self._left], z[self._right], out=inputs[crosses:])
+        z, bent = self._z, self._bends_filled
+        subtract(self._raw, self._centres, z)
+        multiply(z, self._scales, z)
+        minimum(z, self._upper, out=z)
+        maximum(z, self._lower, out=z)
+        multiply(z[self._bent], self._signs, bent)
+        subtract(bent, self._knots_signed, bent)
+        maximum(bent, self._flat, out=bent)
+        multiply(z[self._left], z[self._right], self._crosses_filled)
 
-    def _note(self, values: Floats) -> None:
-        """Add to mean, deviation, least and greatest of each feature."""
-        self._count += 1
-        delta = values - self._means
-        self._means += delta / self._count
-        delta *= values - self._means
-        self._squares += delta
-        np.minimum(self._lows, values, out=self._lows)
-        np.maximum(self._highs, values, out=self._highs)
-        self._scale()
+    def _note(self) -> None:
+        """Take note of what was read; at times, add it to what is known of each feature."""
+        held = self._held
+        self._recent[held] = self._values
+        self._held = held = held + 1
+        if held == _TOGETHER or held * _SOON > self._count:
+            self._add()
+            self._scale()
+
+    def _add(self) -> None:
+        """Add the examples held, all at once (Chan, Golub and LeVeque 1983, formula 2.1)."""
+        held, before = self._held, self._count
+        if not held:
+            return
+        rows = self._recent[:held]
+        means = rows.mean(axis=0)
+        off = rows - means
+        apart = means - self._means
+        self._count = count = before + held
+        self._means += apart * (held / count)
+        self._squares += np.einsum("ij,ij->j", off, off) + apart * apart * (before * held / count)
+        np.minimum(self._lows, rows.min(axis=0), out=self._lows)
+        np.maximum(self._highs, rows.max(axis=0), out=self._highs)
+        self._held = 0
 
     def _scale(self) -> None:
+        """Measure features by what was added so far."""
         if self._count < LEAST:
             return
         variances = self._squares / self._count
         varies = variances > _TINY
         np.maximum(variances, _TINY, out=variances)
         np.sqrt(variances, out=variances)
-        np.divide(varies, variances, out=self._scales)
-        np.minimum((self._highs - self._means) * self._scales, self.limit, out=self._upper)
-        np.maximum((self._lows - self._means) * self._scales, -self.limit, out=self._lower)
+        scales = np.divide(varies, variances, out=self._scales[1:])
+        np.minimum((self._highs - self._means) * scales, self.limit, out=self._upper[1:])
+        np.maximum((self._lows - self._means) * scales, -self.limit, out=self._lower[1:])
 
-    def _meet(self, x: Mapping[Hashable, Any]) -> None:
+    def _compile(self) -> None:
+        """Lay out the weights so that one product of a matrix and the features gives a score.
+
+        With x = (1, offset, features less their means): x · (W x) is what lines and crosses add, and
+        max(B x, 0) are the bends. W and B stand in one matrix, the deviations that x is measured in too.
+        """
+        weights, bends, crosses, scales = self._weights, self._bends_at, self._crosses_at, self._scales
+        slopes, rows, columns = self._slopes, self._left, self._right
+        slopes[0, 0] = weights[0]
+        multiply(weights[1:bends], scales, slopes[0, 1:])
+        slopes[1 + rows, 1 + columns] = weights[crosses:] * scales[rows] * scales[columns]
+        slopes[self._bend_rows, 1 + self._bent] = self._signs * scales[self._bent]
+        self._terms_asked[bends:] = weights[bends:crosses]
+        np.divide(self._upper, scales, out=self._upper_asked, where=scales > 0.0)
+        np.divide(self._lower, scales, out=self._lower_asked, where=scales > 0.0)
+        self._compiled = True
+
+    def _meet(self, x: Mapping[Any, Any]) -> None:
         """Make room for features that are new."""
         room = self.max_features - len(self._names)
         new = [str(name) for name in x if name not in self._known][: max(room, 0)]
         if new:
+            # What was held has no values of what is new.
+            self._add()
             self._take_up((*self._names, *new))
 
     def _take_up(self, names: tuple[str, ...]) -> None:
@@ -289,13 +361,16 @@ class BayesianLogistic(base.Classifier):
         old_terms = {term: place for place, term in enumerate(self._terms)}
         old_weights, old_covariance = self._weights, self._covariance
         more = np.zeros(len(names) - len(self._names))
-        self._means, self._squares, self._lows, self._highs = (
+        means, self._squares, self._lows, self._highs = (
             np.concatenate((part, more)) for part in (self._means, self._squares, self._lows, self._highs)
         )
         self._names = names
         self._known = frozenset((*names, self.offset))
-        self._width = len(self._known)
-        self._get = itemgetter(*names) if len(names) > 1 else lambda x: [x[name] for name in names]
+        given = names[len(self.computed) :]
+        self._width = len(given)
+        self._get = itemgetter(*given) if len(given) > 1 else lambda x: [x[name] for name in given]
+        self._zeros: dict[Hashable, Any] = dict.fromkeys(given, 0.0)
+        self._pack = Struct(f"{1 + len(names)}d").pack_into
         place_of = {name: place for place, name in enumerate(names)}
         bends, crosses = self._bends(), self._crosses(place_of)
         self._terms = [("bias",), ("offset",), *(("line", name) for name in names)]
@@ -303,11 +378,11 @@ class BayesianLogistic(base.Classifier):
         self._terms += [("bend", *bend) for bend in bends]
         self._crosses_at = len(self._terms)
         self._terms += [("cross", *cross) for cross in crosses]
-        self._bent = np.array([place_of[name] for name, _ in bends], dtype=np.intp)
+        self._bent = np.array([1 + place_of[name] for name, _ in bends], dtype=np.intp)
         self._signs = np.array([1.0 if knot >= 0.0 else -1.0 for _, knot in bends])
         self._knots_signed = np.array([abs(knot) for _, knot in bends])
-        self._left = np.array([place_of[one] for one, _ in crosses], dtype=np.intp)
-        self._right = np.array([place_of[other] for _, other in crosses], dtype=np.intp)
+        self._left = np.array([1 + place_of[one] for one, _ in crosses], dtype=np.intp)
+        self._right = np.array([1 + place_of[other] for _, other in crosses], dtype=np.intp)
         size = len(self._terms)
         self._weights = np.zeros(size)
         self._weights[1] = 1.0
@@ -322,14 +397,39 @@ class BayesianLogistic(base.Classifier):
             # Old terms may lie in another order now: only the lower half is kept up to date.
             whole = np.tril(old_covariance) + np.tril(old_covariance, -1).T
             self._covariance[np.ix_(now, now)] = whole[np.ix_(before, before)]
-        # What scores and learns writes into these again and again.
+        self._lay_out(means)
+        self._scale()
+
+    def _lay_out(self, means: Floats) -> None:
+        """Make room for what scoring and learning write into again and again, and fill in what never changes.
+
+        The offset stands first among the features: with a mean of 0, a scale of 1 and no limits.
+        """
+        size, bends, crosses = len(self._terms), self._bends_at, self._crosses_at
+        self._raw = np.zeros(bends - 1)
+        self._values = self._raw[1:]
+        self._recent = np.zeros((_TOGETHER, len(means)))
+        self._centres = np.concatenate(([0.0], means))
+        self._means = self._centres[1:]
+        self._scales, self._upper, self._lower = (np.zeros(bends - 1) for _ in range(3))
+        self._scales[0], self._upper[0], self._lower[0] = 1.0, inf, -inf
+        self._flat = np.zeros(crosses - bends)
         self._inputs = np.zeros(size)
         self._inputs[0] = 1.0
-        self._z = self._inputs[2 : 2 + len(names)]
-        self._scales = np.zeros(len(names))
-        self._upper = np.zeros(len(names))
-        self._lower = np.zeros(len(names))
-        self._scale()
+        self._z = self._inputs[1:bends]
+        self._bends_filled = self._inputs[bends:crosses]
+        self._crosses_filled = self._inputs[crosses:]
+        self._slopes = np.zeros((crosses, bends))
+        self._bend_rows = np.arange(bends, crosses)
+        self._slopes[bends:, 0] = -self._knots_signed
+        self._upper_asked, self._lower_asked = np.zeros(bends - 1), np.zeros(bends - 1)
+        self._terms_asked = np.zeros(crosses)
+        self._terms_asked[0] = 1.0
+        self._asked = self._terms_asked[:bends]
+        self._z_asked = self._terms_asked[1:bends]
+        self._said = np.zeros(crosses)
+        self._bends_said = self._said[bends:]
+        self._compiled = False
 
     def _kinds(self) -> list[str]:
         return [name for name in self._names if name.endswith(KIND_SUFFIX)][: self.max_kinds]
@@ -345,7 +445,7 @@ class BayesianLogistic(base.Classifier):
 
     def _crosses(self, place_of: Mapping[str, int]) -> list[tuple[str, str]]:
         asked = [*self.crosses, *((feature, kind) for kind in self._kinds() for feature in self.kind_crosses)]
-        return [(one, other) for one, other in asked if one in place_of and other in place_of]
+        return [pair for pair in dict.fromkeys(asked) if pair[0] in place_of and pair[1] in place_of]
 
 
 def _tamed(values: Floats) -> Floats:

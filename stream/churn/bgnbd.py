@@ -72,8 +72,15 @@ class BgNbd(msgspec.Struct, frozen=True):
 
     def log_odds(self, repeats: float, latest: float, age: float, horizon: float) -> tuple[float, float]:
         """The log odds of no purchase within the horizon, and of being lost; within ±9."""
-        lost = self._log_lost(repeats, latest, age)
-        rest = exp((self.r + repeats) * log((self.alpha + age) / (self.alpha + age + horizon)))
+        whole = self.alpha + age
+        purchases = self.r + repeats
+        # As `_log_lost`, on the way of every score: each logarithm is taken once.
+        if repeats < 0.5:
+            lost = -_LIMIT
+        else:
+            lost = log(self.a / (self.b + repeats - 1.0)) + purchases * log(whole / (self.alpha + latest))
+            lost = min(lost, _LIMIT)
+        rest = exp(purchases * log(whole / (whole + horizon)))
         returns = (1.0 - rest) / (1.0 + exp(lost))
         if returns < 1e-4:
             returns = 1e-4

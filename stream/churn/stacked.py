@@ -63,6 +63,7 @@ class Stacked(BayesianLogistic):
     def __init__(self, horizon_days: float = 90.0) -> None:
         super().__init__(
             offset="bgnbd_offset",
+            computed=("bgnbd", "bgnbd_lost"),
             knots=KNOTS,
             crosses=tuple(combinations(CROSSED, 2)),
             kind_crosses=KIND_CROSSED,
@@ -72,11 +73,11 @@ class Stacked(BayesianLogistic):
 
     def predict(self, features: Features) -> float:
         """The probability of churn within the horizon, from 0 to 1."""
-        return self.risk(self._with_bgnbd(features))
+        return self.risk(features)
 
     def learn(self, features: Features, *, churned: bool) -> None:
         """Learn from a snapshot of features whose label has matured."""
-        self.learn_one(self._with_bgnbd(features), churned)
+        self.learn_one(features, churned)
 
     def refit(self, histories: Sequence[tuple[float, float, float]]) -> None:
         """Fit BG/NBD to histories (see `stream.churn.bgnbd.fit`), without any label."""
@@ -84,7 +85,7 @@ class Stacked(BayesianLogistic):
 
     def explain(self, features: Features) -> dict[str, float]:
         """What each signal adds to the log odds, the most telling first; BG/NBD is one of them."""
-        parts = self.contributions(self._with_bgnbd(features))
+        parts = self.contributions(features)
         parts["bgnbd"] = parts.get("bgnbd", 0.0) + parts.pop(self.offset, 0.0)
         return dict(sorted(parts.items(), key=lambda part: -abs(part[1])))
 
@@ -117,16 +118,15 @@ class Stacked(BayesianLogistic):
         super().restore(snapshot)
         self.horizon_days, self.bgnbd = horizon_days, bgnbd
 
-    def _with_bgnbd(self, features: Features) -> dict[Any, float]:
-        """The features, and what BG/NBD says of them; nothing where there was no activity yet."""
-        get = features.get
+    def _computed(self, x: Mapping[Any, Any]) -> tuple[float, ...]:
+        """What BG/NBD says, within ±5 and as it is, and of being lost; nothing before the first activity."""
+        get = x.get
         frequency = get("frequency", 0.0)
         if not 0.6 < frequency < _LONGEST:
-            return {**features, "bgnbd": 0.0, "bgnbd_lost": 0.0, "bgnbd_offset": 0.0}
+            return (0.0, 0.0, 0.0)
         repeats = expm1(frequency) - 1.0
         gap, recency = get("gap_mean", 0.0), get("recency", 0.0)
         latest = expm1(gap) * repeats if 0.0 < gap < _LONGEST else 0.0
         age = latest + (expm1(recency) if 0.0 < recency < _LONGEST else 0.0)
         silent, lost = self.bgnbd.log_odds(repeats, latest, age, self.horizon_days)
-        offset = silent if -5.0 < silent < 5.0 else (5.0 if silent > 0.0 else -5.0)
-        return {**features, "bgnbd": silent, "bgnbd_lost": lost, "bgnbd_offset": offset}
+        return (silent if -5.0 < silent < 5.0 else (5.0 if silent > 0.0 else -5.0), silent, lost)

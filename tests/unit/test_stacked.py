@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import log, log1p
 from random import Random
 
@@ -86,11 +87,53 @@ def test_many_at_once_are_scored_as_one_by_one() -> None:
     scorer = Stacked(90.0)
     loss(scorer, drawn(500))
     customers = [features for features, _ in drawn(50, seed=6)]
-    whole = [scorer._with_bgnbd(features) for features in customers]
-    rows = np.array([[features[name] for name in scorer.features] for features in whole])
-    offsets = np.array([features["bgnbd_offset"] for features in whole])
+    whole = np.array([scorer._read(features).tolist() for features in customers])
 
-    assert scorer.risks(rows, offsets) == pytest.approx(list(map(scorer.predict, customers)), rel=1e-9)
+    assert scorer.risks(whole[:, 1:], whole[:, 0]) == pytest.approx(
+        list(map(scorer.predict, customers)), rel=1e-9
+    )
+
+
+def test_what_is_seen_is_added_together_and_comes_to_the_same() -> None:
+    """Means, deviations, least and greatest are those of all examples, though many are added at once."""
+    model, chance = BayesianLogistic(), Random(3)
+    seen = [chance.gauss(5.0, 2.0) for _ in range(1_000)]
+    for value in seen:
+        model.learn_one({"recency": value}, value > 5.0)
+    model._add()
+    mean = sum(seen) / 1_000
+
+    assert model._count == 1_000
+    assert model._means[0] == pytest.approx(mean, rel=1e-12)
+    assert model._squares[0] == pytest.approx(sum((value - mean) ** 2 for value in seen), rel=1e-12)
+    assert (model._lows[0], model._highs[0]) == (min(seen), max(seen))
+
+
+@pytest.mark.parametrize("stopped", range(600, 640, 7))
+def test_restart_between_two_additions(stopped: int) -> None:
+    """Wherever it stops, what it held and had not added yet moves along: it goes on to the same bits."""
+    scorer, customers = Stacked(90.0), drawn(700)
+    loss(scorer, customers[:stopped])
+    copy = Stacked(90.0)
+    copy.restore(json.loads(json.dumps(scorer.snapshot())))
+
+    assert loss(copy, customers[stopped:]) == loss(scorer, customers[stopped:])
+    assert copy.snapshot() == scorer.snapshot()
+
+
+@pytest.mark.parametrize("unread", [float("nan"), float("inf"), None])
+def test_what_is_no_number_is_nothing(unread: float | None) -> None:
+    """What holds no number is scored and learned from as 0, and what is too large as a large one."""
+    scorer = Stacked(90.0)
+    loss(scorer, drawn(500))
+    features = drawn(1, seed=8)[0][0]
+    as_said = 1e12 if unread == float("inf") else 0.0
+
+    assert scorer.predict({**features, "rate": unread}) == pytest.approx(  # type: ignore[dict-item]
+        scorer.predict({**features, "rate": as_said}), rel=1e-9
+    )
+    scorer.learn({**features, "rate": unread}, churned=True)  # type: ignore[dict-item]
+    assert 0.0 <= scorer.predict(features) <= 1.0
 
 
 def test_reasons_add_up_to_the_risk() -> None:
