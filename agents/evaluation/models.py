@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from stream.churn.adaptive_forest import AdaptiveForest
+from stream.churn.adaptive_tree import AdaptiveTree
+from stream.churn.logistic import Logistic
+from stream.churn.naive_bayes import NaiveBayes
 from stream.churn.scorer import Scorer
+from stream.churn.stacked import Stacked
 
-NAMES = ("stacked", "logistic")
-"""The default first."""
-
-
-def model(name: str, horizon_days: float) -> Scorer:
-    """A new one of these.
-
-    Args:
-        name: one of `NAMES`.
-        horizon_days: within which a customer who doesn't come back counts as lost.
-    """
-    if name == "stacked":
-        from stream.churn.stacked import Stacked  # noqa: PLC0415 - each brings what only it needs
-
-        return Stacked(horizon_days)
-    from stream.churn.logistic import Logistic  # noqa: PLC0415 - as above
-
-    return Logistic()
+MODELS: dict[str, Callable[[float], Scorer]] = {
+    "stacked": Stacked,
+    "logistic": lambda _horizon_days: Logistic(),
+    "naive-bayes": lambda _horizon_days: NaiveBayes(),
+    "adaptive-tree": lambda _horizon_days: AdaptiveTree(),
+    "adaptive-forest": lambda _horizon_days: AdaptiveForest(),
+}
+"""What makes a new one, from the days within which a customer who doesn't come back counts as lost."""

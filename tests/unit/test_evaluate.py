@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
+from agents.cli.evaluate import MODELS
+from agents.evaluation.models import MODELS as MADE
 
 KEYS = [
     *("points", "evaluated", "base_rate", "auc", "log_loss", "brier", "ece", "worst_month_ratio"),
@@ -115,3 +117,19 @@ def test_several_types_and_none_is_activity(tmp_path: Path) -> None:
     code, _, err = evaluate(tmp_path / "sales.csv", lines, "--horizon-days", "10")
 
     assert (code, "say with --activity which type is coming back" in err) == (2, True)
+
+
+def test_models_run_side_by_side(tmp_path: Path) -> None:
+    """All models are judged on the same points in one pass; the first is the one that --json is about."""
+    options = ("--horizon-days", "30", "--model", "adaptive-tree", "--model", "naive-bayes", "--json")
+    code, out, _ = evaluate(tmp_path / "sales.csv", rows(), *options)
+    figures = json.loads(out)
+
+    assert (code, list(figures["models"])) == (0, ["naive-bayes"])
+    assert figures["models"]["naive-bayes"]["evaluated"] == figures["evaluated"]
+    assert figures["models"]["naive-bayes"]["log_loss"] != figures["log_loss"]
+
+
+def test_every_model_can_be_named() -> None:
+    """What --help names is what there is."""
+    assert list(MODELS) == list(MADE)

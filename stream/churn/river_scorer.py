@@ -1,0 +1,98 @@
+"""RiverScorer: a classifier of River as a Scorer, with what River leaves to whoever calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from river import base
+
+from stream.churn.objects import read, written
+from stream.churn.plain import check_finite
+from stream.churn.scorer import Features
+
+MOST_FEATURES = 96
+"""Features beyond so many, in the order in which they were met, are left out: memory is bounded."""
+
+_HUGE = 1e12
+"""Features beyond it are taken as it: squares must be finite."""
+
+
+class RiverScorer:
+    """A Scorer around a River classifier.
+
+    A feature that is left out is 0, and one that was never learned from is left out: River's forests fail
+    where a feature vanishes, and some of its classifiers take note of what they are only asked about.
+    Before anything was learned River knows no class; it says 0.5 then.
+
+    Args:
+        model: the classifier, which has learned nothing yet.
+    """
+
+    kind = ""
+    """What its snapshots are called."""
+
+    def __init__(self, model: base.Classifier) -> None:
+        self.model: Any = model
+        self._names: dict[str, None] = {}
+        self._learned = self._lost = 0
+
+    def predict(self, features: Features) -> float:
+        """The probability of churn within the horizon, from 0 to 1."""
+        if not self._learned:
+            return 0.5
+        risk = self.model.predict_proba_one(self._filled(features)).get(True, 0.0)
+        if 0.0 <= risk <= 1.0:
+            return float(risk)
+        # Neither class is likely enough to be told from 0, or a probability is a little more than 1.
+        return 1.0 if risk > 1.0 else self._lost / self._learned
+
+    def learn(self, features: Features, *, churned: bool) -> None:
+        """Learn from a snapshot of features whose label has matured."""
+        for name in features:
+            if name not in self._names and len(self._names) < MOST_FEATURES:
+                self._names[name] = None
+        self.model.learn_one(self._filled(features), bool(churned))
+        self._learned += 1
+        self._lost += bool(churned)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that was learned, as plain numbers."""
+        return {
+            "kind": self.kind,
+            "features": list(self._names),
+            "counts": [self._learned, self._lost],
+            "objects": written(self.model),
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take on a snapshot.
+
+        Raises:
+            ValueError: it is of another kind, lacks something, or holds a number that is not finite.
+        """
+        if snapshot.get("kind") != self.kind:
+            raise ValueError(f"a snapshot of kind {snapshot.get('kind')!r}, not {self.kind!r}")
+        check_finite(snapshot)
+        try:
+            names = dict.fromkeys(str(name) for name in snapshot["features"])
+            learned, lost = (int(count) for count in snapshot["counts"])
+            model = read(snapshot["objects"])
+        except KeyError as missing:
+            raise ValueError(f"the snapshot lacks {missing}") from None
+        except TypeError as error:
+            raise ValueError(f"the snapshot is not shaped as one: {error}") from None
+        if type(model) is not type(self.model):
+            raise ValueError(f"the snapshot holds no {type(self.model).__name__}")
+        self.model, self._names, self._learned, self._lost = model, names, learned, lost
+
+    def _filled(self, features: Features) -> dict[Any, float]:
+        get = features.get
+        return {name: _tamed(get(name, 0.0)) for name in self._names}
+
+
+def _tamed(value: float) -> float:
+    if -_HUGE < value < _HUGE:
+        return value
+    return 0.0 if not isfinite(value) and value != value else (_HUGE if value > 0.0 else -_HUGE)  # noqa: PLR0124
