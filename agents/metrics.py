@@ -199,6 +199,15 @@ class Metrics:
             ["version"],
             registry=registry,
         )
+        self.models_refused = Counter(
+            "cx_model_refused", "Models on the topic that could not be used.", registry=registry
+        )
+        self._model = Gauge(
+            "cx_model_info",
+            "Always 1; the label says which churn model is in force.",
+            ["version"],
+            registry=registry,
+        )
         build = Gauge(
             "cx_build_info", "Always 1; the labels say what runs.", ["version", "python"], registry=registry
         )
@@ -213,6 +222,11 @@ class Metrics:
         """Say which playbook is in force."""
         self._playbook.clear()
         self._playbook.labels(version).set(1)
+
+    def model(self, version: str) -> None:
+        """Say which churn model is in force."""
+        self._model.clear()
+        self._model.labels(version).set(1)
 
     def type_label(self, type_: str) -> str:
         """The label of a touchpoint type: its name if the catalogue has it, else `other`."""

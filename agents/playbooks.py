@@ -17,9 +17,12 @@ from aiokafka.errors import KafkaError
 from agents.batches import reason
 from agents.connection import Broker
 from agents.metrics import Metrics
+from agents.models import Models
 from agents.shelf import POLL_MS, Shelf, playbook_of, read_to_end, reading
+from schemas.duration import millis_of
 from schemas.edition import Edition
 from schemas.errors import InputError
+from schemas.model import PREFIX
 from stream.churn import models
 from stream.engine import Engine
 
@@ -40,15 +43,23 @@ class Playbooks:
         metrics: where what is in force and what was refused is told.
         broker: how to reach the broker.
         topic: the topic that is followed; None follows none.
+        learned: models that were learned in the stream; None scores by the engine's own for good.
 
     Attributes:
         engine: what decides from the next run on.
     """
 
     def __init__(
-        self, engine: Engine, metrics: Metrics, broker: Broker = "", topic: str | None = None
+        self,
+        engine: Engine,
+        metrics: Metrics,
+        broker: Broker = "",
+        topic: str | None = None,
+        learned: Models | None = None,
     ) -> None:
         self.engine = engine
+        self._unlearned = engine
+        self._learned = learned
         self._default = engine
         self._metrics = metrics
         self._broker = broker
@@ -59,6 +70,8 @@ class Playbooks:
         self._missed: set[tuple[str, str]] = set()
         self._following: asyncio.Task[None] | None = None
         self._take(engine)
+        if learned is not None:
+            learned.tell(lambda: self._take(self._unlearned))
 
     async def start(self) -> None:
         """Read what is in force, and follow the topic from there.
@@ -69,13 +82,21 @@ class Playbooks:
         """
         self._missed.clear()
         if self._topic is None:
+            await self._learn(self._default)
             return
         begun = asyncio.get_running_loop().create_future()
         self._following = asyncio.create_task(self._follow(self._topic, begun))
         await begun
 
+    async def _learn(self, engine: Engine) -> None:
+        """Know what was learned, where a playbook has anything learned."""
+        if self._learned is not None and engine.playbook.churn is not None:
+            await self._learned.start()
+
     async def stop(self) -> None:
         """Stop following; what is in force stays so."""
+        if self._learned is not None:
+            await self._learned.stop()
         if self._following is not None:
             self._following.cancel()
             await asyncio.wait({self._following})
@@ -91,6 +112,8 @@ class Playbooks:
         name = (playbook, model)
         if name not in self._engines:
             try:
+                if self._learned is not None and model.startswith(PREFIX):
+                    await self._learned.start()
                 self._keep(await asyncio.to_thread(self._made, playbook, model))
             except InputError as error:
                 if name not in self._missed:
@@ -116,7 +139,11 @@ class Playbooks:
             book = default.playbook
         else:
             raise InputError(f"playbook {playbook} is not on {self._topic or 'a topic that is followed'}")
-        return Engine(book, models.load(model), model)
+        if self._learned is None or not model.startswith(PREFIX):
+            return Engine(book, models.load(model), model)
+        return Engine(book, models.load(default.model), default.model).scored_by(
+            self._learned.load(model), model
+        )
 
     async def _follow(self, topic: str, begun: asyncio.Future[None]) -> None:
         while True:
@@ -153,6 +180,7 @@ class Playbooks:
         """Have decided by what the topic says now, or say why not."""
         version = self._shelf.current
         if version is None:
+            await self._learn(self._default)
             self._take(self._default)
             return
         wanted = self._shelf.in_force
@@ -168,7 +196,9 @@ class Playbooks:
             self._metrics.playbooks_refused.inc()
             # Where none was in force, the latest that can be used is what the others have.
             if self.engine is self._default:
-                self._take(await self._latest(topic))
+                latest = await self._latest(topic)
+                await self._learn(latest)
+                self._take(latest)
             log.error(  # noqa: TRY400 - the error is the line
                 "a playbook was refused, the one before goes on",
                 reason=str(error),
@@ -176,6 +206,7 @@ class Playbooks:
             )
             return
         self._refused = None
+        await self._learn(engine)
         self._take(engine)
 
     async def _latest(self, topic: str) -> Engine:
@@ -202,14 +233,28 @@ class Playbooks:
     def _take(self, engine: Engine) -> None:
         """Have this engine decide from the next run on."""
         before = self.engine
+        self._unlearned = engine
+        engine = self._by_what_was_learned(engine)
         name = _name(engine)
         engine = self._engines.get(name, engine)
         self._keep(engine)
         self.engine = engine
         self._metrics.know(engine.playbook.catalogue)
         self._metrics.playbook(engine.playbook_version)
-        if engine is not before:
+        self._metrics.model(engine.model)
+        if engine is before:
+            return
+        if engine.playbook_version != before.playbook_version:
             log.info("another playbook is in force", playbook=name[0], before=before.playbook_version)
+        if engine.model != before.model:
+            log.info("another model is in force", model=engine.model, before=before.model)
+
+    def _by_what_was_learned(self, engine: Engine) -> Engine:
+        """The engine with the model in force, if its playbook has that learned, and of the same horizon."""
+        learned, churn = None if self._learned is None else self._learned.current, engine.playbook.churn
+        if learned is None or churn is None or learned.horizon_s * 1000 != millis_of(churn.horizon):
+            return engine
+        return engine.scored_by(learned.scorer, learned.version)
 
     def _keep(self, engine: Engine) -> None:
         self._engines[_name(engine)] = engine

@@ -21,6 +21,7 @@ from agents.handshake import denial, trouble
 from agents.health import Health, HealthServer
 from agents.lane import is_compiled
 from agents.metrics import Metrics
+from agents.models import Models
 from agents.playbooks import Playbooks
 from agents.settings import Settings
 from agents.standstill import Standstill, has_unowned, places, watch
@@ -68,7 +69,9 @@ async def run(settings: Settings, engine: Engine) -> None:
     metrics = Metrics(CollectorRegistry(), {*engine.playbook.catalogue, ERASE})
     # A playbook that was named is not to change; without one, the topic says what is in force.
     followed = settings.topics.playbooks if settings.playbook is None else None
-    playbooks = Playbooks(engine, metrics, settings.connection, followed)
+    # So is a model that was named.
+    learned = Models(settings.connection, settings.topics.models, metrics) if settings.model is None else None
+    playbooks = Playbooks(engine, metrics, settings.connection, followed, learned)
     app: WorkerApp | None = None
 
     def refresh() -> None:

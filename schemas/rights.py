@@ -10,7 +10,9 @@ from schemas.topics import Topics
 OPERATIONS = {3: "Read", 4: "Write", 5: "Create", 8: "Describe", 10: "DescribeConfigs"}
 """Operations that dangol needs, by Kafka's number for each; it is also its bit in an answer."""
 
-Role = Literal["worker", "topics create", "publish", "tail", "playbook", "causes", "explain", "dlq"]
+Role = Literal[
+    "worker", "trainer", "topics create", "publish", "tail", "playbook", "causes", "explain", "dlq"
+]
 Kind = Literal["topic", "group", "transactional-id"]
 Pattern = Literal["literal", "prefixed"]
 
@@ -48,6 +50,10 @@ def rights(topics: Topics, group: str) -> dict[Role, list[Right]]:
             Right("topic", ours, "prefixed", ("Read", "Write", "DescribeConfigs")),
             Right("group", group, "literal", ("Read",)),
             Right("transactional-id", f"{group}-", "prefixed", ("Write",)),
+        ],
+        "trainer": [
+            Right("topic", topics.examples, "literal", ("Read",)),
+            Right("topic", topics.models, "literal", ("Read", "Write")),
         ],
         "topics create": [Right("topic", ours, "prefixed", ("Create", "DescribeConfigs"))],
         "publish": [Right("topic", topics.touchpoints, "literal", ("Write",))],

@@ -20,6 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 COMMANDS = {
     "demo": "See it work: broker, worker and a busy hotel in one terminal.",
     "worker": "Process touchpoints until stopped.",
+    "trainer": "Learn from what came of customers until stopped.",
     "broker": "Run the embedded Kafka-compatible broker.",
     "topics": "Create or check the topics.",
     "playbook": "Check, compare and apply playbooks.",

@@ -32,6 +32,8 @@ NAMES = [
     "cx_events_rekeyed",
     "cx_events_replayed",
     "cx_journey_transitions",
+    "cx_model_info",
+    "cx_model_refused",
     "cx_model_score",
     "cx_partitions_assigned",
     "cx_playbook_info",

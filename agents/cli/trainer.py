@@ -1,0 +1,76 @@
+"""`dangol trainer`: learn from what came of customers until stopped."""
+
+from __future__ import annotations
+
+import click
+
+from agents.cli import options
+from agents.connection import Connection
+
+
+@click.command()
+@options.silent_connection
+@options.prefix
+@click.option(
+    "--every",
+    type=click.IntRange(1, 1_000_000),
+    default=1_000,
+    show_default=True,
+    help="Examples after which a model is published.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1.0),
+    default=60.0,
+    show_default=True,
+    help="Seconds after which one is, if anything was learned.",
+)
+@click.option(
+    "--metrics-host", envvar="DANGOL_METRICS_HOST", default="127.0.0.1", show_default=True, help="Bind to."
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    default=9465,
+    show_default=True,
+    help="0: any.",
+)
+@click.option(
+    "--log", "log_format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True
+)
+@click.option("--verbose", is_flag=True, help="Let the Kafka libraries speak.")
+def command(
+    connection: Connection,
+    prefix: str,
+    every: int,
+    seconds: float,
+    metrics_host: str,
+    metrics_port: int,
+    log_format: str,
+    verbose: bool,
+) -> None:
+    """Learn who will be lost from what came of customers, until stopped (SIGTERM or Ctrl-C).
+
+    It learns where the playbook has a section `churn`. Start one for all workers; it goes on where the last
+    one stopped.
+
+    \b
+    Example:
+      dangol trainer --every 1000 --seconds 60
+    """
+    # Imported here: `dangol trainer --help` should not wait for River.
+    import asyncio
+
+    from agents import logs, trainer
+    from schemas.topics import Topics
+
+    logs.configure(json=None if log_format == "auto" else log_format == "json", verbose=verbose)
+    settings = trainer.TrainerSettings(
+        connection=connection,
+        topics=Topics(prefix),
+        every=every,
+        seconds=seconds,
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
+    )
+    asyncio.run(trainer.run(settings))
