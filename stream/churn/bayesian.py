@@ -122,6 +122,12 @@ class BayesianLogistic(base.Classifier):
 
     def learn_one(self, x: Mapping[Any, Any], y: Any, **kwargs: Any) -> None:
         """Learn from an example; one that holds what is no number teaches as if that were 0."""
+        self.lesson(x, y)
+
+    # What a scorer needs besides
+
+    def lesson(self, x: Mapping[Any, Any], y: Any) -> float:
+        """Learn from an example; the log odds of the class True as they were said before."""
         if not self._known.issuperset(x):
             self._meet(x)
         values = self._read(x)
@@ -142,17 +148,21 @@ class BayesianLogistic(base.Classifier):
         direction *= (float(bool(y)) - risk) * gain
         weights += direction
         self._compiled = False
-
-    # What a scorer needs besides
+        return log_odds
 
     def risk(self, x: Mapping[Any, Any]) -> float:
         """The probability of the class True."""
+        return probability(self.log_odds(x))
+
+    def log_odds(self, x: Mapping[Any, Any]) -> float:
+        """The log odds of the class True."""
         if not self._compiled:
             self._compile()
         z, terms, said, bends = self._z_asked, self._terms_asked, self._said, self._bends_said
         subtract(self._read(x), self._centres, z)
-        minimum(z, self._upper_asked, out=z)
-        maximum(z, self._lower_asked, out=z)
+        multiply(z, self._scales, z)
+        minimum(z, self._upper, out=z)
+        maximum(z, self._lower, out=z)
         self._slopes.dot(self._asked, said)
         maximum(bends, self._flat, out=bends)
         log_odds = float(terms.dot(said))
@@ -161,10 +171,7 @@ class BayesianLogistic(base.Classifier):
             np.copyto(values, _tamed(values))
             self._fill()
             log_odds = float(self._weights.dot(self._inputs))
-        if log_odds >= 0.0:
-            return 1.0 / (1.0 + exp(-log_odds)) if log_odds < 700.0 else 1.0
-        odds = exp(log_odds) if log_odds > -700.0 else 0.0
-        return odds / (1.0 + odds)
+        return log_odds
 
     def contributions(self, x: Mapping[Any, Any]) -> dict[str, float]:
         """What each feature adds to the log odds, against the average customer; a cross is halved."""
@@ -182,12 +189,12 @@ class BayesianLogistic(base.Classifier):
                 parts[str(term[1])] += value
         return parts
 
-    def risks(self, rows: Floats, offsets: Floats) -> Floats:
-        """The probabilities for many at once: a row of features each, in the order of `features`."""
+    def log_odds_of(self, rows: Floats, offsets: Floats) -> Floats:
+        """The log odds of many at once: a row of features each, in the order of `features`."""
         weights, bends, crosses = self._weights, self._bends_at, self._crosses_at
         products = np.zeros((len(self._names), len(self._names)))
         np.add.at(products, (self._left - 1, self._right - 1), weights[crosses:])
-        log_odds = weights[0] + weights[1] * offsets
+        log_odds: Floats = weights[0] + weights[1] * offsets
         for start in range(0, len(rows), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             z = rows[part] - self._means
@@ -198,8 +205,7 @@ class BayesianLogistic(base.Classifier):
             np.maximum(bent, 0.0, out=bent)
             log_odds[part] += z @ weights[2:bends] + bent @ weights[bends:crosses]
             log_odds[part] += np.einsum("ij,ij->i", z @ products, z)
-        risks: Floats = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0)))
-        return risks
+        return log_odds
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -333,18 +339,13 @@ class BayesianLogistic(base.Classifier):
     def _compile(self) -> None:
         """Lay out the weights so that one product of a matrix and the features gives a score.
 
-        With x = (1, offset, features less their means): x · (W x) is what lines and crosses add, and
-        max(B x, 0) are the bends. W and B stand in one matrix, the deviations that x is measured in too.
+        With x = (1, offset, standardised features): x · (W x) is what lines and crosses add, and max(B x, 0)
+        are the bends. W and B stand in one matrix.
         """
-        weights, bends, crosses, scales = self._weights, self._bends_at, self._crosses_at, self._scales
-        slopes, rows, columns = self._slopes, self._left, self._right
-        slopes[0, 0] = weights[0]
-        multiply(weights[1:bends], scales, slopes[0, 1:])
-        slopes[1 + rows, 1 + columns] = weights[crosses:] * scales[rows] * scales[columns]
-        slopes[self._bend_rows, 1 + self._bent] = self._signs * scales[self._bent]
+        weights, bends, crosses = self._weights, self._bends_at, self._crosses_at
+        self._lines_asked[:] = weights[:bends]
+        self._slopes_flat[self._crossed] = weights[crosses:]
         self._terms_asked[bends:] = weights[bends:crosses]
-        np.divide(self._upper, scales, out=self._upper_asked, where=scales > 0.0)
-        np.divide(self._lower, scales, out=self._lower_asked, where=scales > 0.0)
         self._compiled = True
 
     def _meet(self, x: Mapping[Any, Any]) -> None:
@@ -420,9 +421,10 @@ class BayesianLogistic(base.Classifier):
         self._bends_filled = self._inputs[bends:crosses]
         self._crosses_filled = self._inputs[crosses:]
         self._slopes = np.zeros((crosses, bends))
-        self._bend_rows = np.arange(bends, crosses)
+        self._slopes[np.arange(bends, crosses), 1 + self._bent] = self._signs
         self._slopes[bends:, 0] = -self._knots_signed
-        self._upper_asked, self._lower_asked = np.zeros(bends - 1), np.zeros(bends - 1)
+        self._lines_asked, self._slopes_flat = self._slopes[0], self._slopes.reshape(-1)
+        self._crossed = (1 + self._left) * bends + 1 + self._right
         self._terms_asked = np.zeros(crosses)
         self._terms_asked[0] = 1.0
         self._asked = self._terms_asked[:bends]
@@ -446,6 +448,18 @@ class BayesianLogistic(base.Classifier):
     def _crosses(self, place_of: Mapping[str, int]) -> list[tuple[str, str]]:
         asked = [*self.crosses, *((feature, kind) for kind in self._kinds() for feature in self.kind_crosses)]
         return [pair for pair in dict.fromkeys(asked) if pair[0] in place_of and pair[1] in place_of]
+
+
+def probability(log_odds: float) -> float:
+    """The probability that log odds mean.
+
+    >>> probability(0.0), probability(-1e9)
+    (0.5, 0.0)
+    """
+    if log_odds >= 0.0:
+        return 1.0 / (1.0 + exp(-log_odds)) if log_odds < 700.0 else 1.0
+    odds = exp(log_odds) if log_odds > -700.0 else 0.0
+    return odds / (1.0 + odds)
 
 
 def _tamed(values: Floats) -> Floats:

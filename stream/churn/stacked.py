@@ -7,8 +7,11 @@ from itertools import combinations
 from math import expm1
 from typing import Any
 
-from stream.churn.bayesian import BayesianLogistic
+import numpy as np
+
+from stream.churn.bayesian import BayesianLogistic, Floats, probability
 from stream.churn.bgnbd import BgNbd, fit
+from stream.churn.calibration import Calibration
 from stream.churn.plain import check_finite
 from stream.churn.scorer import Features
 
@@ -49,7 +52,7 @@ class Stacked(BayesianLogistic):
     """A Scorer: the log odds of BG/NBD, corrected by a Bayesian logistic regression on the signals.
 
     Before any label has matured it says what BG/NBD says, which is fitted again as the stream goes on (see
-    `refit`) and needs no labels. The horizon is part of what it says.
+    `refit`) and needs no labels. The horizon is part of what it says. A `Calibration` stands behind it.
 
     Args:
         horizon_days: within which a customer who doesn't come back counts as lost.
@@ -70,22 +73,32 @@ class Stacked(BayesianLogistic):
         )
         self.horizon_days = horizon_days
         self.bgnbd = BgNbd()
+        self.calibration = Calibration()
 
     def predict(self, features: Features) -> float:
         """The probability of churn within the horizon, from 0 to 1."""
-        return self.risk(features)
+        return probability(self.calibration.corrected(self.log_odds(features)))
+
+    def risks(self, rows: Floats, offsets: Floats) -> Floats:
+        """As `predict`, of many at once: a row of features each, in the order of `features`, and offsets."""
+        log_odds = self.calibration.corrected_all(self.log_odds_of(rows, offsets))
+        risks: Floats = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0)))
+        return risks
 
     def learn(self, features: Features, *, churned: bool) -> None:
         """Learn from a snapshot of features whose label has matured."""
-        self.learn_one(features, churned)
+        said = self.lesson(features, churned)
+        self.calibration.learn(said, churned=churned)
 
     def refit(self, histories: Sequence[tuple[float, float, float]]) -> None:
         """Fit BG/NBD to histories (see `stream.churn.bgnbd.fit`), without any label."""
         self.bgnbd = fit(histories, self.bgnbd)
 
     def explain(self, features: Features) -> dict[str, float]:
-        """What each signal adds to the log odds, the most telling first; BG/NBD is one of them."""
+        """What each signal, BG/NBD and calibration add to the log odds, the most telling first."""
         parts = self.contributions(features)
+        log_odds = self.log_odds(features)
+        parts["calibration"] = self.calibration.corrected(log_odds) - log_odds
         parts["bgnbd"] = parts.get("bgnbd", 0.0) + parts.pop(self.offset, 0.0)
         return dict(sorted(parts.items(), key=lambda part: -abs(part[1])))
 
@@ -96,6 +109,7 @@ class Stacked(BayesianLogistic):
             "kind": _KIND,
             "horizon_days": self.horizon_days,
             "bgnbd": {"r": model.r, "alpha": model.alpha, "a": model.a, "b": model.b},
+            "calibration": self.calibration.snapshot(),
             **super().snapshot(),
         }
 
@@ -111,12 +125,14 @@ class Stacked(BayesianLogistic):
         try:
             horizon_days = float(snapshot["horizon_days"])
             bgnbd = BgNbd(**snapshot["bgnbd"])
+            calibration = Calibration()
+            calibration.restore(snapshot["calibration"])
         except KeyError as missing:
             raise ValueError(f"the snapshot lacks {missing}") from None
         except (AttributeError, TypeError) as error:
             raise ValueError(f"the snapshot is not shaped as one: {error}") from None
         super().restore(snapshot)
-        self.horizon_days, self.bgnbd = horizon_days, bgnbd
+        self.horizon_days, self.bgnbd, self.calibration = horizon_days, bgnbd, calibration
 
     def _computed(self, x: Mapping[Any, Any]) -> tuple[float, ...]:
         """What BG/NBD says, within ±5 and as it is, and of being lost; nothing before the first activity."""
