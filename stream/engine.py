@@ -55,6 +55,7 @@ from stream.forward import Forward
 from stream.messages import Messages
 from stream.plays.context import Context
 from stream.plays.index import PlayIndex
+from stream.plays.retention_offer import RetentionOfferRule
 
 _PLAYS = Path(__file__).parent / "plays"
 
@@ -339,7 +340,7 @@ class Engine:
             rule = self._rule_of(timer.name)
             if rule is None:
                 if timer.name == labels.TIMER:
-                    self._learn(outcome, timer.due)
+                    self._learn(outcome, timer, clock)
                 # Else set by a play that the playbook has no more.
                 continue
             stand_in = _stand_in(timer, outcome.profile.customer)
@@ -348,12 +349,23 @@ class Engine:
             self._settled(context)
             self._gather(outcome, context)
 
-    def _learn(self, outcome: Outcome, due: int) -> None:
-        """Do what is due of what is learned about the customer, if the playbook still has it learned."""
+    def _learn(self, outcome: Outcome, timer: Timer, clock: int) -> None:
+        """Do what is due of what is learned about the customer, if the playbook still has it learned.
+
+        Time alone makes a risk grow: whoever was looked at while nothing happened may be made an offer.
+        """
+        profile, due = outcome.profile, timer.due
         if self._labels is None:
-            labels.forget(outcome.profile)
-        else:
-            outcome.examples += self._labels.fire(outcome.profile, due)
+            labels.forget(profile)
+            return
+        outcome.examples += self._labels.fire(profile, due)
+        if profile.looked == due:
+            context = self._context(profile, _stand_in(timer, profile.customer), due, clock)
+            for rule in self._asked(context):
+                if isinstance(rule, RetentionOfferRule):
+                    rule.decide(context)
+            self._settled(context)
+            self._gather(outcome, context)
 
     def _gather(self, outcome: Outcome, context: Context) -> None:
         """Add what was decided to an outcome."""

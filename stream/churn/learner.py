@@ -34,14 +34,16 @@ HEAVIEST = 50.0
 KEPT = 1_000
 """Examples kept to judge by, the latest that were learned from: a batch is not to make them a surprise."""
 
-COMPARABLE = 200
-"""Of those, so many have to be there before anything is compared with them."""
+COMPARABLE = 1_000, 20
+"""Of those, so many have to be there before anything is compared with them, and so many of either label: at
+first everything is a surprise, and where only cancellations are known as yet, whoever stayed is."""
 
-SURPRISE = 2.0, 0.5
+SURPRISE = 3.0, 1.0
 """A batch whose log loss is so many times that of the examples kept, and by so much more, is poison."""
 
-WORSE = 1.1, 0.05
-"""What makes the log loss of the examples kept so many times as much, and by so much more, spoils."""
+WORSE = 1.5, 0.1
+"""What makes the log loss of the examples kept so many times as much, and more by so much than to say of
+everyone how many are lost, spoils: then to know nothing would be better."""
 
 WINDOW = 5_000
 """Examples over which quality is told, the latest."""
@@ -211,7 +213,8 @@ class Learner:
 
     def _loss_of_kept(self) -> float | None:
         """The log loss of the examples kept; None where they are too few."""
-        if len(self._kept) < COMPARABLE:
+        lost = sum(churned for _, churned in self._kept)
+        if len(self._kept) < COMPARABLE[0] or min(lost, len(self._kept) - lost) < COMPARABLE[1]:
             return None
         risks = [self.scorer.predict(features) for features, _ in self._kept]
         return log_loss_of(risks, [churned for _, churned in self._kept])
@@ -230,7 +233,9 @@ class Learner:
         if loss > max(kept_before * SURPRISE[0], kept_before + SURPRISE[1]):
             return "surprise"
         kept_after = self._loss_of_kept()
-        if kept_after is not None and kept_after > max(kept_before * WORSE[0], kept_before + WORSE[1]):
+        labels = [churned for _, churned in self._kept]
+        ignorance = log_loss_of([sum(labels) / len(labels)] * len(labels), labels)
+        if kept_after is not None and kept_after > max(kept_before * WORSE[0], ignorance + WORSE[1]):
             return "worse"
         return ""
 

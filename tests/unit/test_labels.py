@@ -139,6 +139,20 @@ def test_idle_customers_are_looked_at_until_they_are_long_gone() -> None:
     assert (profile.pending, profile.timers) == ((), ())
 
 
+def test_who_does_nothing_may_be_made_an_offer() -> None:
+    """Time alone makes the risk grow: when looked at, it is said anew, and the play for it decides once."""
+    playbook = msgspec.structs.replace(HOTEL, churn=Churn("30d", "7d"))
+    before = happened("order.placed", NOON - DAY, amount=10.0)
+    profile, _ = lived(Engine(playbook, GivenRisk(0.25), "m1"), before, BOUGHT)
+    outcome = Engine(playbook, GivenRisk(0.95), "m2").fire(profile, NOON + 15 * DAY)
+    (decision,) = outcome.decisions
+
+    assert (decision.touchpoint, decision.time) == (f"timer/churn/@{NOON + 7 * DAY}", NOON + 7 * DAY)
+    assert (decision.data.risk, decision.data.model) == (0.95, "m2")
+    assert [candidate.family for candidate in decision.data.candidates] == ["retention-offer"]
+    assert outcome.profile.risk == 0.95
+
+
 def test_an_example_says_what_was_seen_and_said_then() -> None:
     """Features are those of its moment, to three digits, with the risk and the model that said it."""
     first, _ = lived(learning(), BOUGHT, happened("page.viewed", NOON + 3 * DAY))

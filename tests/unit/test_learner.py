@@ -101,6 +101,16 @@ def test_a_poisoned_batch_is_refused() -> None:
     assert learner.take(events(*examples(BATCH, 8))).learned == BATCH
 
 
+def test_one_label_alone_is_nothing_to_compare_with() -> None:
+    """Where all that is known are cancellations, those who stayed are a surprise, and are learned from."""
+    made = examples(4_000)
+    stayed = [each for each in made if not each.data.churned]
+    learner = taught([each for each in made if each.data.churned])
+    batches = [stayed[start : start + BATCH] for start in range(0, 1_000, BATCH)]
+
+    assert [learner.take(events(*batch)).spoiled for batch in batches] == [""] * 5
+
+
 def test_what_is_no_number_never_gets_in() -> None:
     """An example with a feature that no log can be is left out, and the rest of its batch is learned from."""
     (one, other) = events(*examples(2))
