@@ -70,7 +70,7 @@ class TrainerSettings:
     connection: Connection = field(default_factory=Connection)
     topics: Topics = field(default_factory=Topics)
     every: int = 1_000
-    seconds: float = 60.0
+    seconds: float = 300.0
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9465
 
@@ -184,6 +184,7 @@ async def run(settings: TrainerSettings) -> None:
     try:
         while not stop.is_set():
             try:
+                await topics.partitions_of(settings.connection, settings.topics.models)
                 partitions = await topics.partitions_of(settings.connection, settings.topics.examples)
                 async with _clients(settings) as clients:
                     session = await Session.begun(settings, metrics, partitions, *clients)

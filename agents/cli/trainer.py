@@ -21,7 +21,7 @@ from agents.connection import Connection
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1.0),
-    default=60.0,
+    default=300.0,
     show_default=True,
     help="Seconds after which one is, if anything was learned.",
 )
@@ -56,7 +56,7 @@ def command(
 
     \b
     Example:
-      dangol trainer --every 1000 --seconds 60
+      dangol trainer --every 1000 --seconds 300
     """
     # Imported here: `dangol trainer --help` should not wait for River.
     import asyncio
