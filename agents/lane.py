@@ -23,7 +23,8 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
 - aiokafka's `_sender.sender_task`, `_message_accumulator` and `_txn_manager`: see `abort`.
 - aiokafka's `_subscription` and the state of a partition in it: where a partition stands and where it ends,
   at one and the same moment; the public `position` waits.
-- `PartitionAssignor._get_copartitioned_groups`: it leaves out topics that the metadata of the moment lack.
+- aiokafka's `_partition_assignment_strategy`: the assignor leaves out topics that the metadata of the moment
+  lack. Faust takes aiokafka's own where it has no tables, whatever is set.
 - aiokafka's `_isolation_level`: Faust has no setting for it without its own way of exactly once.
 """
 
@@ -33,14 +34,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import faust
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.structs import OffsetAndMetadata
-from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from yarl import URL
@@ -116,6 +117,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         worker_consumer = super()._create_worker_consumer(transport)
         worker_consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         worker_consumer._isolation_level = "read_committed"
+        worker_consumer._partition_assignment_strategy = (cast(LaneConsumer, self.consumer).assignor,)
         return worker_consumer
 
     epoch = 0
@@ -259,6 +261,7 @@ class LaneConsumer(driver.Consumer):
 
     run_topics: frozenset[str]
     run_length: int
+    assignor: type[LaneAssignor]
 
     def _new_consumer_thread(self) -> LaneThread:
         return LaneThread(self, loop=self.loop, beacon=self.beacon)
@@ -330,34 +333,22 @@ class LaneTransport(driver.Transport):
     Consumer = LaneConsumer
 
 
-class LaneAssignor(PartitionAssignor):
-    """Faust's assignor, which knows how many partitions there are.
+class LaneAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]
+    """aiokafka's assignor, which knows how many partitions there are.
 
     It goes by the metadata that the group's leader happens to have. Of a broker that has just started these
     may be empty, and then nobody would be assigned anything, until the next rebalance.
     """
 
-    known: dict[str, int]
-
-    def _perform_assignment(self, cluster: Any, member_metadata: Any) -> Any:
-        """As Faust's; says what was shared out, and where that is not all, what of."""
-        shared = super()._perform_assignment(cluster, member_metadata)
-        given = sum(len(each.partitions()) for each in shared.values())
-        if given == sum(self.known.values()):
-            log.info("partitions were shared out", partitions=given, members=len(shared))
-        else:
-            log.error(
-                "not all partitions were shared out",
-                partitions=given,
-                of=self.known,
-                wanted={member[-4:]: each.subscription for member, each in member_metadata.items()},
-                listed={topic: cluster.partitions_for_topic(topic) for topic in self.known},
-            )
-        return shared
+    known: ClassVar[Mapping[str, int]]
 
     @classmethod
-    def _get_copartitioned_groups(cls, topics: Any, cluster: Any, subscriptions: Any) -> Any:
-        return super()._get_copartitioned_groups(topics, _Known(cluster, cls.known), subscriptions)
+    def assign(cls, cluster: Any, members: Mapping[str, Any]) -> dict[str, Any]:
+        """Partitions by member."""
+        shared: dict[str, Any] = super().assign(_Known(cluster, cls.known), members)
+        given = sum(len(each.partitions()) for each in shared.values())
+        log.info("partitions were shared out", partitions=given, members=len(shared))
+        return shared
 
 
 class _Known:
@@ -391,10 +382,9 @@ def use_lane(
         pass
 
     class Assignor(LaneAssignor):
-        pass
+        known: ClassVar[Mapping[str, int]] = dict(run_topics)
 
-    Assignor.known = dict(run_topics)
-    app.conf.PartitionAssignor = Assignor  # type: ignore[assignment]
+    Consumer.assignor = Assignor
     Consumer.run_topics = frozenset(run_topics)
     Consumer.run_length = run_length
     Transport.Consumer = Consumer

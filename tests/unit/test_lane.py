@@ -117,7 +117,9 @@ def test_partitions_are_assigned_without_metadata() -> None:
     async def assigned() -> dict[str, list[tuple[str, list[int]]]]:
         app = faust.App("lane-test", broker="kafka://127.0.0.1:1", topic_disable_leader=True)
         use_lane(app, ["127.0.0.1:1"], {"cx.touchpoints.v1": 4}, 250)
-        assignor: Any = app.assignor
+        # What aiokafka is given, and not what Faust has: it is not always the same.
+        client: Any = app.consumer._thread._create_worker_consumer(app.transport)  # type: ignore[attr-defined]
+        (assignor,) = client._partition_assignment_strategy
         metadata = assignor.metadata({"cx.touchpoints.v1"})
         assignments = assignor.assign(ClusterMetadata(), {"one": metadata, "two": metadata})
         return {member: each.assignment for member, each in assignments.items()}
@@ -132,6 +134,11 @@ def test_partitions_are_assigned_without_metadata() -> None:
 def test_only_committed_records_are_read() -> None:
     """Still, aiokafka takes the isolation level when it starts, from the attribute that the lane sets."""
     assert "isolation_level=self._isolation_level" in inspect.getsource(AIOKafkaConsumer.start)
+
+
+def test_the_assignor_is_taken_when_a_client_starts() -> None:
+    """As the isolation level is, from the attribute that the lane sets."""
+    assert "assignors=self._partition_assignment_strategy" in inspect.getsource(AIOKafkaConsumer.start)
 
 
 class Record(NamedTuple):
