@@ -147,11 +147,11 @@ class Trainer:
         )
 
 
-def _places(records: Sequence[Any]) -> dict[int, list[int]]:
+def _places(records: Sequence[Any]) -> dict[str, list[int]]:
     """First and last offset of records, by partition."""
-    places: dict[int, list[int]] = {}
+    places: dict[str, list[int]] = {}
     for record in records:
-        places.setdefault(record.partition, [record.offset, record.offset])[1] = record.offset
+        places.setdefault(str(record.partition), [record.offset, record.offset])[1] = record.offset
     return places
 
 
@@ -268,7 +268,7 @@ class Session:
             "ready",
             model=shelf.current,
             learned=trainer.learner.learned,
-            offsets=trainer.offsets,
+            offsets={str(number): offset for number, offset in trainer.offsets.items()},
         )
         return cls(settings, metrics, trainer, consumer, following, producer, shelf)
 
