@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import itemgetter
 from struct import Struct, calcsize, error, pack, unpack_from
 from zlib import crc32
 
@@ -52,6 +53,7 @@ _LAYOUT = crc32(" ".join(NAMES).encode()) & 0xFFFF
 """Tells apart which signals a snapshot holds: one of a program with others can't be read by this one."""
 
 _SIGNALS = f">{len(NAMES)}e"
+_values = itemgetter(*NAMES)
 _KIND = 4
 """Bytes of a kind of touchpoint: its place in the profile, and three signals."""
 
@@ -89,16 +91,24 @@ def packed(profile: Profile, now: int, day: int, model: str) -> bytes:
     """
     signals = signals_of(profile, now)
     version = model.encode()[:MAX_MODEL]
-    values = [min(max(signals[name], -_HUGE), _HUGE) for name in NAMES]
-    head = _HEAD.pack(now, min(max(day, 0), 0xFFFF), _LAYOUT, profile.risk, len(version))
-    head += version + pack(_SIGNALS, *values)
-    places = {name: place for place, name in enumerate(profile.kinds)}
-    latest = sorted(places, key=lambda name: (-profile.kinds[name].last, places[name]))
-    kinds = bytearray()
-    for name in latest[: (MAX_BYTES - len(head)) // _KIND]:
-        kinds.append(places[name])
-        kinds += bytes(min(max(round(signals.get(name + end, 0.0) * _STEPS), 0), 0xFF) for end in _OF_KIND)
-    return head + kinds
+    values = _values(signals)
+    try:
+        seen = pack(_SIGNALS, *values)
+    except OverflowError:
+        seen = pack(_SIGNALS, *(min(max(value, -_HUGE), _HUGE) for value in values))
+    head = _HEAD.pack(now, min(max(day, 0), 0xFFFF), _LAYOUT, profile.risk, len(version)) + version + seen
+    room = (MAX_BYTES - len(head)) // _KIND
+    kinds = list(enumerate(profile.kinds.items()))
+    if len(kinds) > room:
+        kinds.sort(key=lambda each: (-each[1][1].last, each[0]))
+    packed_kinds = bytearray()
+    get = signals.get
+    for place, (name, _) in kinds[:room]:
+        packed_kinds.append(place)
+        for end in _OF_KIND:
+            steps = int(get(name + end, 0.0) * _STEPS + 0.5)
+            packed_kinds.append(0 if steps < 0 else min(steps, 0xFF))
+    return head + packed_kinds
 
 
 def time_of(snapshot: bytes) -> int:
