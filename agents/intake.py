@@ -127,6 +127,8 @@ class Intake:
         """Let the runs in hand finish, for a while; those that don't are cancelled."""
         deadline = time.monotonic() + FINISH_SECONDS
         while running := self._running():
+            for pipeline in self._pipelines.values():
+                pipeline.hurry()
             # A run that is decided still has to be committed.
             await asyncio.wait(
                 running,

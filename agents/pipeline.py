@@ -102,6 +102,7 @@ class Pipeline:
         self._commit_at = 0.0
         self._reached = -1 if done is None else done.offset
         self._moved = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._taken: list[str] = []
 
     @property
@@ -181,7 +182,7 @@ class Pipeline:
         """
         while self._works or self._ends:
             if self._processor.announces:
-                await asyncio.sleep(max(self._commit_at - time.monotonic(), 0))
+                await self._paced()
                 self._commit_at = time.monotonic() + PACE_SECONDS
             works, self._works = self._works, []
             ends, self._ends = self._ends, []
@@ -195,6 +196,16 @@ class Pipeline:
                 for event in events:
                     event.ack()
             self._moved.set()
+
+    def hurry(self) -> None:
+        """Commit what is decided without waiting for more."""
+        self._hurry.set()
+
+    async def _paced(self) -> None:
+        """Wait until the next commit may be, or somebody waits for it."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), max(self._commit_at - time.monotonic(), 0))
+        self._hurry.clear()
 
     def break_off(self) -> None:
         """Give up what is not committed, and let nothing more be decided."""
@@ -237,6 +248,7 @@ class Pipeline:
         while not condition():
             self._check()
             self._moved.clear()
+            self.hurry()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), ASK_SECONDS)
 

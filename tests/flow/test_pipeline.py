@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from agents import pipeline
 from agents.batches import Abandoned, Record
 from agents.metrics import Metrics
 from agents.partitioner import partition_of
@@ -257,6 +258,26 @@ def test_only_so_much_is_decided_ahead() -> None:
         return before, line.pipeline.decided == Done(1, 2)
 
     assert run(story, room=2) == (False, True)
+
+
+def test_who_waits_for_room_waits_for_no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits are apart as long as nobody waits for them; a run that does is let in at once."""
+    monkeypatch.setattr(pipeline, "PACE_SECONDS", 3600.0)
+
+    async def story(line: Line) -> tuple[int | None, int | None]:
+        await line.take(page(0), page(1))
+        await line.pipeline.commit()
+        await line.take(page(2), page(3))
+        committing = asyncio.create_task(line.pipeline.commit())
+        await asyncio.sleep(0.05)
+        before = line.stored()
+        await line.take(page(4), page(5))
+        line.pipeline.hurry()
+        await committing
+        await line.pipeline.commit()
+        return before, line.stored()
+
+    assert run(story, room=2) == (2, 6)
 
 
 def test_another_playbook_waits_until_all_before_it_is_committed() -> None:

@@ -208,10 +208,10 @@ def test_what_was_there_before_the_first_worker_is_taken(kafka: str, topics: Top
 
 
 def test_partitions_are_shared_out_by_who_knows_how_many_there_are(worker: Worker) -> None:
-    """The assignor that a worker really uses is dangol's, which says so."""
+    """The assignor that a worker really uses is dangol's, which says so, however often it joins."""
     shared = [json.loads(line) for line in worker.log().splitlines() if "shared out" in line]
 
-    assert [(each["partitions"], each["members"]) for each in shared] == [(PARTITIONS, 1)]
+    assert {(each["partitions"], each["members"]) for each in shared} == {(PARTITIONS, 1)}
 
 
 def test_offsets_keep_up_with_what_is_done(kafka: str, topics: Topics, tmp_path: Path) -> None:

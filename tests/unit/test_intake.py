@@ -71,6 +71,9 @@ class Noting:
         """Take no more."""
         self.broken = True
 
+    def hurry(self) -> None:
+        """There is nothing to commit."""
+
     def find_timers(self) -> None:
         """There are none."""
 
