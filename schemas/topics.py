@@ -46,17 +46,19 @@ class TopicSpec:
             # A topic that changes little would else keep what was erased until it has changed enough; a
             # tombstone holds the id of who was erased, and stays for as long as stores may be behind.
             kept = {} if self.retention_ms is None else {"retention.ms": str(self.retention_ms)}
-            return kept | {
+            return self._size | kept | {
                 "cleanup.policy": "compact" if self.retention_ms is None else "compact,delete",
                 "min.cleanable.dirty.ratio": "0.1",
                 "segment.ms": str(DAY_MS),
                 "max.compaction.lag.ms": str(DAY_MS),
                 "delete.retention.ms": str(TOMBSTONE_MS),
             }
-        config = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
-        if self.max_message_bytes is not None:
-            config["max.message.bytes"] = str(self.max_message_bytes)
-        return config
+        return self._size | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+    @property
+    def _size(self) -> dict[str, str]:
+        most = self.max_message_bytes
+        return {} if most is None else {"max.message.bytes": str(most)}
 
 
 class Topics:
@@ -119,7 +121,8 @@ class Topics:
             TopicSpec(self.dead_letters, retention_ms=30 * DAY_MS, max_message_bytes=2 * 1024 * 1024),
             TopicSpec(self.decisions, retention_ms=7 * DAY_MS),
             TopicSpec(self.stages, retention_ms=7 * DAY_MS),
-            TopicSpec(self.profiles, compacted=True),
+            # Twice the default size: a profile at all of its bounds, merged of two, may take 1 MB.
+            TopicSpec(self.profiles, compacted=True, max_message_bytes=2 * 1024 * 1024),
             # Thirty days: a desk that looks up an older one knows less than one that asks.
             TopicSpec(self.service_contexts, compacted=True, retention_ms=30 * DAY_MS),
             # Three years: for so long, in most places, one may be asked for a proof.

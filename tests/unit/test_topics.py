@@ -88,6 +88,15 @@ def test_compose_runs_the_kafka_that_is_tested() -> None:
     assert compose["services"]["kafka"]["image"] == f"apache/kafka:{version()}"
 
 
+def test_compose_runs_commands_that_there_are() -> None:
+    """What docker-compose.yml has our image do are commands of ours, with options that they know."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    ours = [service["command"] for service in compose["services"].values() if service["image"] == "dangol"]
+
+    assert [command[0] for command in ours] == ["topics", "worker", "trainer"]
+    assert [CliRunner().invoke(main, [*command, "--help"]).exit_code for command in ours] == [0, 0, 0]
+
+
 def test_the_pom_names_no_registry() -> None:
     """Where the jars come from is the machine's business: the pom has no repository of its own."""
     assert re.findall(r"<(?:repository|pluginRepository|url)>", POM.read_text()) == []
