@@ -10,11 +10,13 @@ from agents.case import Case
 from agents.sentence import said_of
 from schemas.decision import Candidate, DecisionEvent
 from schemas.errors import InputError
+from schemas.families.retention_offer import Driver
 from schemas.nearest import nearest
 from schemas.profile import Profile
 from schemas.timestamp import SECOND, to_rfc3339
 from schemas.trigger import TriggerEvent
 from stream import identity, journey
+from stream.churn.scorer import probability
 from stream.engine import Engine
 from stream.plays.context import FIRED
 from stream.reasons import REASONS, reason_of
@@ -117,18 +119,44 @@ class Inquiry(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
+class Outlook(msgspec.Struct, frozen=True):
+    """The churn risk as the model in force says it now, whatever was said at the latest touchpoint.
+
+    Attributes:
+        risk: of not buying again within the horizon, 0 to 1.
+        model: version of the model that says so.
+        horizon_days: the horizon.
+        average_risk: the risk of a customer who is average in everything; None where it can't be told.
+        drivers: what makes the risk another one, the most telling first, in log odds.
+        expected: what the customer may be expected to spend within the horizon, if not lost.
+        value_at_risk: that × risk.
+        currency: ISO 4217 code of these amounts.
+    """
+
+    risk: float
+    model: str
+    horizon_days: float
+    average_risk: float | None
+    drivers: tuple[Driver, ...]
+    expected: float
+    value_at_risk: float
+    currency: str
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """All that is told of a customer.
 
     Attributes:
         customer: whose it is.
         standing: where the customer stands now; None where there is no profile.
+        outlook: the churn risk, and what it comes of; None where there is no profile as of then.
         decisions: the latest decisions, oldest first.
         inquiry: of the play that was asked for, why it did not fire at the latest touchpoint.
     """
 
     customer: str
     standing: Standing | None
+    outlook: Outlook | None
     decisions: tuple[Told, ...]
     inquiry: Inquiry | None
 
@@ -168,16 +196,19 @@ def explain(case: Case, engine: Engine, play: str | None, at: int | None) -> Exp
 
     Args:
         case: what is known.
-        engine: what is asked why a play did not fire.
+        engine: what says the risk, and is asked why a play did not fire.
         play: the play that is asked for.
         at: as of which time, in ms; None for now.
 
     Raises:
         InputError: there is no such play.
     """
+    profile, now = case.profile, case.now if at is None else at
     return Explanation(
         case.customer,
-        None if case.profile is None else standing_of(case.profile, case.now if at is None else at),
+        None if profile is None else standing_of(profile, now),
+        # Of a profile that has gone on since, nobody knows any more what it was.
+        None if profile is None or profile.last_seen > now else outlook_of(profile, engine, now),
         tuple(told_of(event, case.triggers) for event in case.decisions),
         None if play is None else _inquired(case, engine, play, at),
     )
@@ -197,6 +228,22 @@ def standing_of(profile: Profile, now: int) -> Standing:
         profile.spent,
         tuple(issue.type for issue in profile.issues),
         profile.aliases,
+    )
+
+
+def outlook_of(profile: Profile, engine: Engine, now: int) -> Outlook:
+    """The churn risk of a profile as at a time, in ms, and what it comes of."""
+    outlook, risk = engine.outlook, engine.score(profile, now)
+    average = outlook.average_log_odds()
+    return Outlook(
+        round(risk, 6),
+        engine.model,
+        outlook.horizon_days,
+        None if average is None else round(probability(average), 6),
+        outlook.drivers(profile, now),
+        round(outlook.expected(profile, now), 2),
+        outlook.value_at_risk(profile, now, risk),
+        engine.playbook.currency,
     )
 
 

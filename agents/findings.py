@@ -12,7 +12,7 @@ import msgspec
 
 from agents.case import Look
 from agents.connection import Connection
-from agents.past import Past, Stretch
+from agents.past import Past
 from agents.touchpoint_files import Line
 from schemas import profile as profiles
 from schemas import touchpoint as touchpoints
@@ -83,17 +83,10 @@ async def from_topics(
     async with Past(connection, topics, names) as past:
         await _read(past, topics.touchpoints, now - back, look, partial(_touchpoint, causes))
         await _read(past, topics.decisions, now - back, look, partial(_decided, causes))
-        whole = await past.stretch([topics.profiles])
-        for partition, end in whole.ends.items():
-            # One partition after another, as the latest record of each customer has to be kept.
-            latest: dict[bytes, bytes | None] = {}
-            alone = Stretch({partition: whole.starts[partition]}, {partition: end})
-            async with aclosing(past.records(alone)) as batches:
-                async for records in batches:
-                    latest.update((record.key, record.value) for record in records)
-                    look(topics.profiles, whole.length, len(records))
-            for key, value in latest.items():
-                _profile(causes, key, value, now)
+        async with aclosing(past.latest(topics.profiles, look)) as partitions:
+            async for latest in partitions:
+                for key, value in latest.items():
+                    _profile(causes, key, value, now)
     return causes.report(now)
 
 

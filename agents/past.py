@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -169,6 +170,28 @@ class Past:
                     raise TimeoutError
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._failure(error) from None
+
+    async def latest(
+        self, topic: str, look: Callable[[str, int, int], None]
+    ) -> AsyncGenerator[dict[bytes, bytes | None], None]:
+        """The latest value of each key of a compacted topic, one partition after another.
+
+        Args:
+            topic: the topic.
+            look: hears of the topic, of how many records there are, and of how many more were read.
+
+        Raises:
+            BrokerError: the broker is silent for `STALL_SECONDS` while there is more to come.
+        """
+        whole = await self.stretch([topic])
+        for partition, end in whole.ends.items():
+            values: dict[bytes, bytes | None] = {}
+            alone = Stretch({partition: whole.starts[partition]}, {partition: end})
+            async with aclosing(self.records(alone)) as batches:
+                async for records in batches:
+                    values.update((record.key, record.value) for record in records)
+                    look(topic, whole.length, len(records))
+            yield values
 
     def _failure(self, error: BaseException) -> BrokerError:
         if denied := denial(self._connection, error, f"read {self._what}"):

@@ -203,8 +203,13 @@ async def read_to_end(consumer: AIOKafkaConsumer, shelf: Shelf) -> None:
             raise TimeoutError
 
 
-async def fetch(broker: Broker, topics: Topics) -> Shelf:
-    """What stands on the playbooks' topic.
+async def fetch(broker: Broker, topics: Topics, topic: str | None = None) -> Shelf:
+    """What stands on the playbooks' topic, or on another that is kept like it.
+
+    Args:
+        broker: how to reach the broker.
+        topics: the topics of the deployment.
+        topic: which of them; by default that of the playbooks.
 
     Raises:
         InputError: the broker's address or a file of the connection can't be used.
@@ -212,13 +217,14 @@ async def fetch(broker: Broker, topics: Topics) -> Shelf:
         TopicError: the topic is missing, or not compacted.
     """
     connection = connection_to(broker)
-    await _check(connection, topics)
+    topic = topic or topics.playbooks
+    await _check(connection, topics, topic)
     shelf = Shelf()
     try:
-        async with reading(connection, topics.playbooks) as consumer:
+        async with reading(connection, topic) as consumer:
             await read_to_end(consumer, shelf)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise _failure(connection, error, f"read {topics.playbooks}") from None
+        raise _failure(connection, error, f"read {topic}") from None
     return shelf
 
 
@@ -295,7 +301,7 @@ async def apply(
     return Applied(version, before, removed)
 
 
-async def _check(connection: Connection, topics: Topics) -> None:
+async def _check(connection: Connection, topics: Topics, topic: str) -> None:
     """Make sure that the topic is there, and keeps what is written to it.
 
     Raises:
@@ -304,7 +310,7 @@ async def _check(connection: Connection, topics: Topics) -> None:
     """
     findings = await admin.inspect(connection, topics)
     # How many partitions it has is the workers' concern.
-    ours = [one for one in findings if one.topic == topics.playbooks and one.code != "partitions"]
+    ours = [one for one in findings if one.topic == topic and one.code != "partitions"]
     admin.refuse(connection, ours)
 
 

@@ -180,6 +180,9 @@ class TouchpointProcessor:
                 )
                 continue
             work.profiles[customer] = outcome.profile
+            if outcome.profile.looked > before.looked:
+                # Nothing has happened, but the risk was said anew.
+                work.scores.append(outcome.profile.risk)
             work.note_decided(outcome)
         return work
 

@@ -11,7 +11,7 @@ OPERATIONS = {3: "Read", 4: "Write", 5: "Create", 8: "Describe", 10: "DescribeCo
 """Operations that dangol needs, by Kafka's number for each; it is also its bit in an answer."""
 
 Role = Literal[
-    "worker", "trainer", "topics create", "publish", "tail", "playbook", "causes", "explain", "dlq"
+    "worker", "trainer", "topics create", "publish", "tail", "playbook", "risks", "causes", "explain", "dlq"
 ]
 Kind = Literal["topic", "group", "transactional-id"]
 Pattern = Literal["literal", "prefixed"]
@@ -59,6 +59,7 @@ def rights(topics: Topics, group: str) -> dict[Role, list[Right]]:
         "publish": [Right("topic", topics.touchpoints, "literal", ("Write",))],
         "tail": [Right("topic", ours, "prefixed", ("Read",))],
         "playbook": [Right("topic", topics.playbooks, "literal", ("Read", "Write", "DescribeConfigs"))],
+        "risks": [Right("topic", ours, "prefixed", ("Read",))],
         "causes": [Right("topic", ours, "prefixed", ("Read",))],
         "explain": [Right("topic", ours, "prefixed", ("Read",))],
         "dlq": [

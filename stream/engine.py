@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,10 @@ from stream import (
 )
 from stream.arbitration.arbiter import Arbiter
 from stream.churn import labels, models
-from stream.churn.features import NAMES, values_of
+from stream.churn.columns import Columns
+from stream.churn.features import NAMES, features_of, values_of
+from stream.churn.outlook import Outlook
+from stream.churn.rescoring import risks_of
 from stream.churn.scorer import Scorer, ordered
 from stream.churn.signals import signals_of
 from stream.desk import Desk
@@ -126,6 +129,7 @@ class Engine:
 
     Attributes:
         index: the plays, ready to decide, and their conditions.
+        outlook: what is known of a customer's churn risk beside its height.
     """
 
     def __init__(self, playbook: Playbook, scorer: Scorer, model: str) -> None:
@@ -142,6 +146,8 @@ class Engine:
         self._plays = frozenset(play.play for play in playbook.plays)
         self._seen: Callable[[Profile, int], Any] = values_of
         self._risk_of: Callable[[Any], float] = ordered(scorer, NAMES)
+        self.outlook = Outlook(scorer, features_of, playbook.currency)
+        self._scorer, self._has_signals = scorer, False
         self._desk = Desk(playbook, model)
         self.ledgers = ledgers.Ledgers(playbook)
         self.index = PlayIndex(playbook)
@@ -168,13 +174,15 @@ class Engine:
         other.model = model
         other._seen = signals_of
         other._risk_of = scorer.predict
+        other.outlook = Outlook(scorer, signals_of, self.playbook.currency)
+        other._scorer, other._has_signals = scorer, True
         other._desk = Desk(self.playbook, model)
         other._labels = other._new_labels()
         return other
 
     def _new_labels(self) -> labels.Labels | None:
         churn = self.playbook.churn
-        return None if churn is None else labels.Labels(churn, self.model, self._score)
+        return None if churn is None else labels.Labels(churn, self.model, self.score)
 
     def looks_at(self, play: str, type_: str) -> bool:
         """Whether a play looks at touchpoints of a type at all."""
@@ -278,6 +286,7 @@ class Engine:
             [],
             gates=self._gates,
             message_of=self._message_of,
+            outlook=self.outlook,
         )
         if (status := self._status_of(touchpoint.type)) is not None:
             self._hear(context, status)
@@ -302,9 +311,16 @@ class Engine:
         forwards += context.forwards
         return Outcome(profile, context.triggers, decisions, late=late, stage=change, forwards=forwards)
 
-    def _score(self, profile: Profile, now: int) -> float:
+    def score(self, profile: Profile, now: int) -> float:
         """The churn risk of a profile as at a time, in ms."""
         return self._risk_of(self._seen(profile, now))
+
+    def scores(self, profiles: Iterable[Profile], now: int) -> list[float]:
+        """As `score`, of many at once, to rounding."""
+        risks: list[float] = risks_of(
+            self._scorer, Columns(profiles), now, signals=self._has_signals
+        ).tolist()
+        return risks
 
     def _refer(self, profile: Profile, touchpoint: Touchpoint, effect: str | None, now: int) -> list[Forward]:
         """Note whose referral was followed; what is told to that customer of it, and of a first purchase."""
@@ -402,6 +418,7 @@ class Engine:
             clock=clock,
             gates=self._gates,
             message_of=self._message_of,
+            outlook=self.outlook,
         )
 
     def _account(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:

@@ -28,6 +28,7 @@ COMMANDS = {
     "publish": "Send touchpoints from a file.",
     "tail": "Follow triggers and decisions as they happen.",
     "explain": "Tell why something was done for a customer, and why not.",
+    "risks": "Show whom you may lose, and what that would cost.",
     "causes": "Show which touchpoints cost customers and which win them.",
     "dlq": "List, show and replay dead letters.",
     "replay": "Run a file through the engine, without a broker.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from schemas.timestamp import DAY
 
 if TYPE_CHECKING:
     from agents.connection import Connection
-    from stream.engine import Engine
 
 
 @click.command
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--play", metavar="NAME", help="What became of this play, and why it did not fire.")
 @click.option("--on", "file", metavar="FILE", help="Explain a file of touchpoints, without a broker.")
 @options.playbook
-@click.option("--model", metavar="VERSION", help="Churn model; else the one that ships.")
+@click.option("--model", metavar="VERSION", help="Churn model that ships; else the one in force.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine to read.")
 def command(
     customer: str,
@@ -53,9 +51,10 @@ def command(
 ) -> None:
     """Tell why something was done for CUSTOMER, and why something was not.
 
-    Shows where the customer stands, and the latest decisions: what fired, what was held back, why, and what
-    can be done about it. With --play it tells of that play alone, and if it was not even considered at the
-    customer's latest touchpoint, which part of it did not hold.
+    Shows where the customer stands, the churn risk with what drives it and what money it is about, and the
+    latest decisions: what fired, what was held back, why, and what can be done about it. With --play it tells
+    of that play alone, and if it was not even considered at the customer's latest touchpoint, which part of
+    it did not hold.
 
     Only the partition that the customer's records stand on is read. With --on FILE touchpoints are run
     through the engine instead, and no broker is needed.
@@ -81,11 +80,9 @@ def command(
         case = lookback.at_file(file, lambda lines: cases.from_file(lines, engine, wanted))
     else:
         lookback.prepare(connection)
-        if playbook is None:
-            engine = _in_force(connection, prefix, engine)
-        case = lookback.at_topics(
-            lambda look: cases.from_topics(connection, Topics(prefix), engine, wanted, look)
-        )
+        topics = Topics(prefix)
+        engine = lookback.in_force(connection, topics, engine, playbook=playbook, model=model)
+        case = lookback.at_topics(lambda look: cases.from_topics(connection, topics, engine, wanted, look))
     explained = explain(case, engine, play, at)
     if as_json:
         click.echo(msgspec.json.encode(explained))
@@ -94,18 +91,6 @@ def command(
 
     where = f"in the last {_length(since)}" if file is None else f"in {file}"
     show(explained, case.now, where if play is None else f"about `{play}` {where}")
-
-
-def _in_force(connection: Connection, prefix: str, shipped: Engine) -> Engine:
-    """The engine with the playbook that workers decide by."""
-    from agents.shelf import decides, fetch
-    from schemas.topics import Topics
-    from stream.churn import models
-    from stream.engine import Engine
-
-    topics = Topics(prefix)
-    playbook = decides(asyncio.run(fetch(connection, topics)), topics.playbooks)
-    return shipped if playbook is None else Engine(playbook, models.load(shipped.model), shipped.model)
 
 
 def _length(millis: int) -> str:

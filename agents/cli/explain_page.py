@@ -16,7 +16,7 @@ from stream.engine import TIMER_DUE
 from stream.plays.context import FIRED
 
 if TYPE_CHECKING:
-    from agents.explanation import Explanation, Inquiry, Standing, Told, Verdict
+    from agents.explanation import Explanation, Inquiry, Outlook, Standing, Told, Verdict
 
 WIDTH = 110
 """Columns used at most: sentences that run across a whole wide screen are hard to read."""
@@ -36,7 +36,7 @@ def show(explained: Explanation, now: int, where: str) -> None:
     console.width = min(console.width, WIDTH)
     parts: list[RenderableType] = []
     if explained.standing is not None:
-        parts.append(_standing(explained.customer, explained.standing, now))
+        parts.append(_standing(explained, explained.standing, now))
     else:
         parts.append(Text(f"{printable(explained.customer)}: there is no profile", "bold"))
     parts += [_decision(told, now) for told in explained.decisions]
@@ -47,17 +47,17 @@ def show(explained: Explanation, now: int, where: str) -> None:
     console.print(Group(*parts))
 
 
-def _standing(customer: str, standing: Standing, now: int) -> RenderableType:
+def _standing(explained: Explanation, standing: Standing, now: int) -> RenderableType:
     since = "" if standing.since is None else f" for {_ago(standing.since, now)}"
     facts = [
         f"{standing.stage}{since}",
-        f"risk {standing.risk:.2f}",
+        f"risk {standing.risk if explained.outlook is None else explained.outlook.risk:.2f}",
         f"touchpoints {standing.touchpoints}",
         f"days with a purchase {standing.active_days}",
         f"spent {standing.spent:,.2f}",
     ]
-    line = Text(printable(customer), "bold").append(f"  {' · '.join(facts)}", "not bold")
-    lines = [line]
+    line = Text(printable(explained.customer), "bold").append(f"  {' · '.join(facts)}", "not bold")
+    lines: list[RenderableType] = [line]
     spent = [f"{stage} {duration(seconds)}" for stage, seconds in standing.dwell_s.items() if seconds]
     if len(spent) > 1:
         lines.append(Text(f"time in each stage: {', '.join(spent)}", "dim"))
@@ -65,7 +65,25 @@ def _standing(customer: str, standing: Standing, now: int) -> RenderableType:
         lines.append(Text(f"not settled: {printable(', '.join(standing.open_issues))}", "yellow"))
     if standing.aliases:
         lines.append(Text(f"also known as {printable(', '.join(standing.aliases))}", "dim"))
+    if explained.outlook is not None:
+        lines += _outlook(explained.outlook)
     return Group(*lines)
+
+
+def _outlook(outlook: Outlook) -> list[RenderableType]:
+    within = f"within {outlook.horizon_days:g} days"
+    line = Text(f"risk {outlook.risk:.2f} of not buying {within}", "bold")
+    average = "" if outlook.average_risk is None else f"; {outlook.average_risk:.2f} on average"
+    line.append(f"{average}, by model {outlook.model}", "not bold dim")
+    money = f"{outlook.value_at_risk:,.2f} {outlook.currency} at risk"
+    money += f", of {outlook.expected:,.2f} to be expected {within}"
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    for driver in outlook.drivers:
+        colour = "red" if driver.contribution > 0.0 else "green"
+        table.add_row(Text(f"{driver.contribution:+.2f}", colour), Text(printable(driver.words)))
+    return [Text("\n").append_text(line), Padding(table, (0, 0, 0, 2)), Text(money)]
 
 
 def _decision(told: Told, now: int) -> RenderableType:

@@ -74,7 +74,7 @@ class RecoveryOffer(
         amount: what it is worth.
         currency: ISO 4217 code of the amount.
         unanswered: id of the issue that nobody has closed in time, where that is why a person is to call.
-        stake: severity × what the customer spends in a year × churn risk, where that sized the offer.
+        stake: severity × value × churn risk, where that sized the offer.
         unfunded: whether the budget had not enough left: whoever calls has nothing to give.
     """
 

@@ -16,6 +16,9 @@ from schemas.quantities import Name, Share
 if TYPE_CHECKING:
     from schemas.playbook import Playbook
 
+MAX_DRIVERS = 4
+"""Drivers that a trigger names: nobody who is to act reads more."""
+
 
 class RetentionOfferPlay(PlayBase, frozen=True, kw_only=True, tag="retention-offer"):
     """Act before the customer is gone: churn risk crosses the threshold.
@@ -45,6 +48,22 @@ class RetentionOfferPlay(PlayBase, frozen=True, kw_only=True, tag="retention-off
             yield ["leave"], "`leave` must be below `enter`, or it flickers"
 
 
+class Driver(msgspec.Struct, frozen=True, gc=False):
+    """Something that makes a customer's churn risk another one than that of the average customer.
+
+    Attributes:
+        feature: what it is about, such as `recency`, or a type of touchpoint.
+        value: its figure: days, days with a purchase, money, a count.
+        contribution: what it adds to the log odds of being lost; below 0, what it takes off them.
+        words: the same for people.
+    """
+
+    feature: str
+    value: float
+    contribution: float
+    words: str
+
+
 class RetentionOffer(
     msgspec.Struct, frozen=True, omit_defaults=True, tag_field="family", tag="retention-offer"
 ):
@@ -56,7 +75,10 @@ class RetentionOffer(
         offer: what to offer.
         amount: what it is worth.
         currency: ISO 4217 code of the amount.
-        stake: what the customer spends in a year × churn risk, where that sized the offer.
+        stake: value × churn risk, where that sized the offer.
+        value_at_risk: what the customer may be expected to spend within the horizon of the churn risk × that
+            risk.
+        drivers: what makes the risk what it is, the most telling first; at most `MAX_DRIVERS`.
     """
 
     threshold: float
@@ -65,3 +87,5 @@ class RetentionOffer(
     amount: float
     currency: str
     stake: float | None = None
+    value_at_risk: float | None = None
+    drivers: tuple[Driver, ...] = ()

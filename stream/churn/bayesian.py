@@ -14,6 +14,7 @@ from river import base
 from scipy.linalg.blas import dsymv, dsyr
 
 from stream.churn.plain import check_finite
+from stream.churn.scorer import probability
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -174,7 +175,12 @@ class BayesianLogistic(base.Classifier):
         return log_odds
 
     def contributions(self, x: Mapping[Any, Any]) -> dict[str, float]:
-        """What each feature adds to the log odds, against the average customer; a cross is halved."""
+        """What each feature adds to the log odds, against those of the average customer.
+
+        For lines that is weight × standardised value: the Shapley value of a linear model whose features are
+        taken as independent (Lundberg and Lee 2017, linear SHAP). Bends are 0 at the average, and so are
+        crosses, of which each of the two has half. Together they are the log odds beyond `average_log_odds`.
+        """
         values = self._read(x)
         np.copyto(values, _tamed(values))
         self._fill()
@@ -184,10 +190,19 @@ class BayesianLogistic(base.Classifier):
                 for name in term[1:]:
                     parts[str(name)] += value / 2.0
             elif term[0] == "offset":
-                parts[self.offset] = parts.get(self.offset, 0.0) + value
+                parts[self.offset] = parts.get(self.offset, 0.0) + value - self._average_offset()
             elif term[0] != "bias":
                 parts[str(term[1])] += value
         return parts
+
+    @property
+    def average_log_odds(self) -> float:
+        """The log odds of a customer all of whose features are average."""
+        return float(self._weights[0]) + self._average_offset()
+
+    def average(self, feature: str) -> float:
+        """The mean of a feature over all that was learned from; 0 where it was never met."""
+        return float(self._means[self._names.index(feature)]) if feature in self._names else 0.0
 
     def log_odds_of(self, rows: Floats, offsets: Floats) -> Floats:
         """The log odds of many at once: a row of features each, in the order of `features`."""
@@ -274,6 +289,10 @@ class BayesianLogistic(base.Classifier):
     def _computed(self, x: Mapping[Any, Any]) -> tuple[float, ...]:
         """The offset, and the features that are made of the others, as `computed` names them."""
         return (x.get(self.offset, 0.0),)
+
+    def _average_offset(self) -> float:
+        """What the offset adds to the log odds of the average customer."""
+        return 0.0
 
     def _read(self, x: Mapping[Any, Any]) -> Floats:
         """Offset and features in order, in a place that is written to again for the next."""
@@ -448,18 +467,6 @@ class BayesianLogistic(base.Classifier):
     def _crosses(self, place_of: Mapping[str, int]) -> list[tuple[str, str]]:
         asked = [*self.crosses, *((feature, kind) for kind in self._kinds() for feature in self.kind_crosses)]
         return [pair for pair in dict.fromkeys(asked) if pair[0] in place_of and pair[1] in place_of]
-
-
-def probability(log_odds: float) -> float:
-    """The probability that log odds mean.
-
-    >>> probability(0.0), probability(-1e9)
-    (0.5, 0.0)
-    """
-    if log_odds >= 0.0:
-        return 1.0 / (1.0 + exp(-log_odds)) if log_odds < 700.0 else 1.0
-    odds = exp(log_odds) if log_odds > -700.0 else 0.0
-    return odds / (1.0 + odds)
 
 
 def _tamed(values: Floats) -> Floats:

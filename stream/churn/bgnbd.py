@@ -88,6 +88,20 @@ class BgNbd(msgspec.Struct, frozen=True):
             returns = 0.9999
         return log((1.0 - returns) / returns), max(lost, -_LIMIT)
 
+    def log_odds_of(
+        self, repeats: Floats, latest: Floats, age: Floats, horizon: float
+    ) -> tuple[Floats, Floats]:
+        """As `log_odds`, of many at once."""
+        whole = self.alpha + age
+        purchases = self.r + repeats
+        once = repeats < 0.5
+        lost = np.log(self.a / (self.b + np.where(once, 1.0, repeats) - 1.0))
+        lost += purchases * np.log(whole / (self.alpha + latest))
+        lost = np.where(once, -_LIMIT, np.minimum(lost, _LIMIT))
+        rest = np.exp(purchases * np.log(whole / (whole + horizon)))
+        returns = np.minimum(np.maximum((1.0 - rest) / (1.0 + np.exp(lost)), 1e-4), 0.9999)
+        return np.log((1.0 - returns) / returns), np.maximum(lost, -_LIMIT)
+
     def _log_lost(self, repeats: float, latest: float, age: float) -> float:
         """The log odds of being lost; at most 9."""
         if repeats < 0.5:

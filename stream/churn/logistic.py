@@ -16,6 +16,8 @@ from stream.churn.clip import Clip
 from stream.churn.plain import check_finite
 from stream.churn.scorer import Features, Values
 
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
 Term = tuple[Any, float, float, float, float]
 """A feature by name or place, its mean, standard deviation and weight, and what a zero adds to the score."""
 
@@ -80,6 +82,40 @@ class Logistic:
         places = {name: place for place, name in enumerate(names)}
         terms = [(places[term[0]], *term[1:]) for term in self._compile() if term[0] in places]
         return partial(_risk, self._regression.intercept, terms)
+
+    def contributions(self, features: Features) -> dict[str, float]:
+        """What each feature adds to the log odds, against those of the average customer.
+
+        That is exactly weight × standardised, clipped value, which is 0 at the average: the Shapley value of
+        a linear model whose features are taken as independent (Lundberg and Lee 2017, linear SHAP). Together
+        they are the log odds beyond `average_log_odds`.
+        """
+        return {
+            name: weight * min(max((features[name] - mean) / deviation, -LIMIT), LIMIT)
+            for name, mean, deviation, weight, _ in self._compile()
+            if name in features
+        }
+
+    @property
+    def average_log_odds(self) -> float:
+        """The log odds of a customer all of whose features are average."""
+        return float(self._regression.intercept)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features met so far, in order."""
+        return tuple(self._regression.weights)
+
+    def risks_of(self, table: Mapping[str, Floats], count: int) -> Floats:
+        """As `predict`, of so many at once; a column for each feature that is not left out."""
+        scores = np.full(count, float(self._regression.intercept))
+        for name, mean, deviation, weight, _ in self._compile():
+            if name in table:
+                z = (table[name] - mean) / deviation
+                scores += weight * np.minimum(np.maximum(z, -LIMIT), LIMIT)
+        odds = np.exp(-np.abs(scores))
+        risks: Floats = np.where(scores >= 0.0, 1.0, odds) / (1.0 + odds)
+        return risks
 
     def learn(self, features: Features, *, churned: bool) -> None:
         """Learn from a snapshot of features whose label has matured."""

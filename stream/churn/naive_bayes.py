@@ -8,7 +8,7 @@ from typing import Any
 from river import naive_bayes
 
 from stream.churn.plain import check_finite
-from stream.churn.river_scorer import RiverScorer
+from stream.churn.river_scorer import RiverScorer, averages_of
 
 # ruff: noqa: SLF001 - River has no other way to its state, and the tests fail when that changes
 
@@ -39,6 +39,7 @@ class NaiveBayes(RiverScorer):
         return {
             "kind": self.kind,
             "features": list(self._names),
+            "means": list(self._names.values()),
             "counts": [self._learned, self._lost],
             "classes": classes,
         }
@@ -54,7 +55,7 @@ class NaiveBayes(RiverScorer):
         check_finite(snapshot)
         fresh = NaiveBayes()
         try:
-            fresh._names = dict.fromkeys(str(name) for name in snapshot["features"])
+            fresh._names = averages_of(snapshot)
             fresh._learned, fresh._lost = (int(count) for count in snapshot["counts"])
             for label, told in snapshot["classes"].items():
                 churned = label == "lost"

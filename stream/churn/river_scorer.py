@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
+from math import isfinite, log
 from typing import Any
 
 from river import base
@@ -14,6 +14,9 @@ from stream.churn.scorer import Features
 
 MOST_FEATURES = 96
 """Features beyond so many, in the order in which they were met, are left out: memory is bounded."""
+
+MOST_CERTAIN = 7.0
+"""Log odds at which a risk counts as certain: a leaf of a tree that has seen no other class says 0 or 1."""
 
 _HUGE = 1e12
 """Features beyond it are taken as it: squares must be finite."""
@@ -35,7 +38,7 @@ class RiverScorer:
 
     def __init__(self, model: base.Classifier) -> None:
         self.model: Any = model
-        self._names: dict[str, None] = {}
+        self._names: dict[str, float] = {}
         self._learned = self._lost = 0
 
     def predict(self, features: Features) -> float:
@@ -48,20 +51,46 @@ class RiverScorer:
         # Neither class is likely enough to be told from 0, or a probability is a little more than 1.
         return 1.0 if risk > 1.0 else self._lost / self._learned
 
+    def contributions(self, features: Features) -> dict[str, float]:
+        """By how much the log odds are higher than with the mean in place of a feature, one at a time.
+
+        A score for each feature, of which there are `MOST_FEATURES`. They don't add up to the risk: what two
+        features say together counts for both, and what either says alone for neither.
+        """
+        if not self._learned:
+            return {}
+        filled = self._filled(features)
+        whole = log_odds_of(self.predict(filled))
+        return {
+            name: whole - log_odds_of(self.predict({**filled, name: mean}))
+            for name, mean in self._names.items()
+            if filled[name] != mean
+        }
+
+    @property
+    def average_log_odds(self) -> float:
+        """The log odds of a customer all of whose features are average."""
+        return log_odds_of(self.predict(self._names))
+
     def learn(self, features: Features, *, churned: bool) -> None:
         """Learn from a snapshot of features whose label has matured."""
         for name in features:
             if name not in self._names and len(self._names) < MOST_FEATURES:
-                self._names[name] = None
-        self.model.learn_one(self._filled(features), bool(churned))
+                # It has been 0 so far.
+                self._names[name] = 0.0
+        filled = self._filled(features)
+        self.model.learn_one(filled, bool(churned))
         self._learned += 1
         self._lost += bool(churned)
+        for name, mean in self._names.items():
+            self._names[name] = mean + (filled[name] - mean) / self._learned
 
     def snapshot(self) -> dict[str, Any]:
         """All that was learned, as plain numbers."""
         return {
             "kind": self.kind,
             "features": list(self._names),
+            "means": list(self._names.values()),
             "counts": [self._learned, self._lost],
             "objects": written(self.model),
         }
@@ -76,7 +105,7 @@ class RiverScorer:
             raise ValueError(f"a snapshot of kind {snapshot.get('kind')!r}, not {self.kind!r}")
         check_finite(snapshot)
         try:
-            names = dict.fromkeys(str(name) for name in snapshot["features"])
+            names = averages_of(snapshot)
             learned, lost = (int(count) for count in snapshot["counts"])
             model = read(snapshot["objects"])
         except KeyError as missing:
@@ -90,6 +119,23 @@ class RiverScorer:
     def _filled(self, features: Features) -> dict[Any, float]:
         get = features.get
         return {name: _tamed(get(name, 0.0)) for name in self._names}
+
+
+def averages_of(snapshot: Mapping[str, Any]) -> dict[str, float]:
+    """The features of a snapshot, each with its mean."""
+    told = zip(snapshot["features"], snapshot["means"], strict=True)
+    return {str(name): float(mean) for name, mean in told}
+
+
+def log_odds_of(risk: float) -> float:
+    """The log odds of a risk, within ±`MOST_CERTAIN`.
+
+    >>> log_odds_of(0.5), log_odds_of(1.0)
+    (0.0, 7.0)
+    """
+    if not 0.0 < risk < 1.0:
+        return MOST_CERTAIN if risk >= 1.0 else -MOST_CERTAIN
+    return min(max(log(risk / (1.0 - risk)), -MOST_CERTAIN), MOST_CERTAIN)
 
 
 def _tamed(value: float) -> float:

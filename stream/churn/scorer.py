@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import exp
 from typing import Any, Protocol, runtime_checkable
 
 Features = Mapping[str, float]
@@ -45,8 +46,34 @@ class OrderedScorer(Scorer, Protocol):
         ...
 
 
+@runtime_checkable
+class ExplainedScorer(Scorer, Protocol):
+    """A scorer that tells what its score comes of."""
+
+    def contributions(self, features: Features) -> dict[str, float]:
+        """What each feature adds to the log odds, against those of the average customer."""
+        ...
+
+    @property
+    def average_log_odds(self) -> float:
+        """The log odds of a customer all of whose features are average."""
+        ...
+
+
 def ordered(scorer: Scorer, names: Sequence[str]) -> Callable[[Values], float]:
     """What predicts from features in the order of these names, as the scorer does from features by name."""
     if isinstance(scorer, OrderedScorer):
         return scorer.ordered(names)
     return lambda values: scorer.predict(dict(zip(names, values, strict=True)))
+
+
+def probability(log_odds: float) -> float:
+    """The probability that log odds mean.
+
+    >>> probability(0.0), probability(-1e9)
+    (0.5, 0.0)
+    """
+    if log_odds >= 0.0:
+        return 1.0 / (1.0 + exp(-log_odds)) if log_odds < 700.0 else 1.0
+    odds = exp(log_odds) if log_odds > -700.0 else 0.0
+    return odds / (1.0 + odds)

@@ -17,7 +17,7 @@ _DAY = float(DAY)
 _WEEK, _MONTH, _QUARTER = map(float, HALF_LIVES)
 _KIND = float(KIND_HALF_LIFE)
 _MONEY = float(MONEY_HALF_LIFE)
-_BAD_HALF_LIFE = 30.0 * DAY
+BAD_HALF_LIFE = 30.0 * DAY
 
 NAMES = (
     "recency",
@@ -85,11 +85,11 @@ PER_KIND = ("count", "decayed", "closeness")
 MAX_SIGNALS = len(NAMES) + len(PER_KIND) * (MAX_KINDS + 1)
 """Most signals of one customer: those of `MAX_KINDS` kinds and of all others together."""
 
-_Z_LIMIT = 10.0
+Z_LIMIT = 10.0
 """Standard deviations of the gaps: later than that is simply late."""
 
-_LATENESS_LIMIT = 6.0
-"""Spreads of the gaps: as `_Z_LIMIT`, on the scale of logs."""
+LATENESS_LIMIT = 6.0
+"""Spreads of the gaps: as `Z_LIMIT`, on the scale of logs."""
 
 
 def signals_of(profile: Profile, now: int) -> dict[str, float]:
@@ -113,12 +113,12 @@ def signals_of(profile: Profile, now: int) -> dict[str, float]:
         if active_days > 1:
             gap_std = sqrt(profile.gap_m2 / (active_days - 1))
             overdue = log((recency + 1.0) / (gap_mean + 1.0))
-            overdue_z = min(max((recency - gap_mean) / (gap_std + 1.0), -_Z_LIMIT), _Z_LIMIT)
+            overdue_z = min(max((recency - gap_mean) / (gap_std + 1.0), -Z_LIMIT), Z_LIMIT)
             # As if one gap more had been seen that is off by as much as the mean.
             gaps = active_days - 2
             spread = (profile.gap_m2 / (gaps + 1) * gaps + gap_mean * gap_mean) / (gaps + 1)
             lateness = overdue / sqrt(spread / (gap_mean + 1.0) ** 2 + 0.01)
-            lateness = min(max(lateness, -_LATENESS_LIMIT), _LATENESS_LIMIT)
+            lateness = min(max(lateness, -LATENESS_LIMIT), LATENESS_LIMIT)
             late, very_late = tanh(overdue / 0.1), tanh((overdue - 0.3) / 0.15)
             days = profile.days
             if len(days) > 2:
@@ -143,7 +143,7 @@ def signals_of(profile: Profile, now: int) -> dict[str, float]:
     experience = bad = 0.0
     for moment in profile.moments:
         age = now - moment.time
-        fade = exp2(-age / _BAD_HALF_LIFE) if age > 0 else 1.0
+        fade = exp2(-age / BAD_HALF_LIFE) if age > 0 else 1.0
         experience += moment.weight * fade
         if moment.weight < 0.0:
             bad += fade

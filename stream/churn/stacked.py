@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from stream.churn.bayesian import BayesianLogistic, Floats, probability
+from stream.churn.bayesian import BayesianLogistic, Floats
 from stream.churn.bgnbd import BgNbd, fit
 from stream.churn.calibration import Calibration
 from stream.churn.plain import check_finite
-from stream.churn.scorer import Features
+from stream.churn.scorer import Features, probability
 
 _KIND = "stacked"
 
@@ -79,6 +79,15 @@ class Stacked(BayesianLogistic):
         """The probability of churn within the horizon, from 0 to 1."""
         return probability(self.calibration.corrected(self.log_odds(features)))
 
+    def risks_of(self, table: Mapping[str, Floats], count: int) -> Floats:
+        """As `predict`, of so many at once; a column for each feature that is not 0 of all."""
+        none = np.zeros(count)
+        rows = np.zeros((count, len(self.features)))
+        offsets, rows[:, 0], rows[:, 1] = self._computed_of(table, none)
+        for place, name in enumerate(self.features[2:], start=2):
+            rows[:, place] = table.get(name, none)
+        return self.risks(rows, offsets)
+
     def risks(self, rows: Floats, offsets: Floats) -> Floats:
         """As `predict`, of many at once: a row of features each, in the order of `features`, and offsets."""
         log_odds = self.calibration.corrected_all(self.log_odds_of(rows, offsets))
@@ -94,13 +103,23 @@ class Stacked(BayesianLogistic):
         """Fit BG/NBD to histories (see `stream.churn.bgnbd.fit`), without any label."""
         self.bgnbd = fit(histories, self.bgnbd)
 
-    def explain(self, features: Features) -> dict[str, float]:
-        """What each signal, BG/NBD and calibration add to the log odds, the most telling first."""
-        parts = self.contributions(features)
-        log_odds = self.log_odds(features)
-        parts["calibration"] = self.calibration.corrected(log_odds) - log_odds
-        parts["bgnbd"] = parts.get("bgnbd", 0.0) + parts.pop(self.offset, 0.0)
-        return dict(sorted(parts.items(), key=lambda part: -abs(part[1])))
+    def contributions(self, features: Features) -> dict[str, float]:
+        """What each signal, BG/NBD and calibration add to the log odds, against the average customer.
+
+        As in `BayesianLogistic`; what BG/NBD says is measured against what it says on average, and
+        calibration adds what it corrects beyond what it corrects for the average customer.
+        """
+        parts = super().contributions(features)
+        raw, average = self.log_odds(features), super().average_log_odds
+        parts["bgnbd"] += parts.pop(self.offset)
+        corrected = self.calibration.corrected
+        parts["calibration"] = corrected(raw) - raw - (corrected(average) - average)
+        return parts
+
+    @property
+    def average_log_odds(self) -> float:
+        """The log odds of a customer all of whose signals are average."""
+        return self.calibration.corrected(super().average_log_odds)
 
     def snapshot(self) -> dict[str, Any]:
         """All that was learned, as plain numbers."""
@@ -133,6 +152,22 @@ class Stacked(BayesianLogistic):
             raise ValueError(f"the snapshot is not shaped as one: {error}") from None
         super().restore(snapshot)
         self.horizon_days, self.bgnbd, self.calibration = horizon_days, bgnbd, calibration
+
+    def _average_offset(self) -> float:
+        """What BG/NBD adds on average; the offset is within ±5 what the feature is within ±9."""
+        return float(self._weights[1] * min(max(self._means[0], -5.0), 5.0))
+
+    def _computed_of(self, table: Mapping[str, Floats], none: Floats) -> tuple[Floats, Floats, Floats]:
+        """As `_computed`, of many at once."""
+        frequency, gap, recency = (table.get(name, none) for name in ("frequency", "gap_mean", "recency"))
+        known = (frequency > 0.6) & (frequency < _LONGEST)
+        repeats = np.where(known, np.expm1(np.where(known, frequency, 1.0)) - 1.0, 0.0)
+        gaps = np.expm1(np.where((gap > 0.0) & (gap < _LONGEST), gap, 0.0))
+        latest = gaps * repeats
+        age = latest + np.expm1(np.where((recency > 0.0) & (recency < _LONGEST), recency, 0.0))
+        silent, lost = self.bgnbd.log_odds_of(repeats, latest, age, self.horizon_days)
+        silent, lost = np.where(known, silent, 0.0), np.where(known, lost, 0.0)
+        return np.minimum(np.maximum(silent, -5.0), 5.0), silent, lost
 
     def _computed(self, x: Mapping[Any, Any]) -> tuple[float, ...]:
         """What BG/NBD says, within ±5 and as it is, and of being lost; nothing before the first activity."""

@@ -14,6 +14,7 @@ from schemas.families.play import PlayBase
 from schemas.profile import Held, Profile
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger, TriggerData
+from stream.churn.outlook import UNKNOWN, Outlook
 from stream.forward import Forward
 
 FIRED = "fired"
@@ -113,6 +114,7 @@ class Context(msgspec.Struct, gc=False):
         gates: what plays that find their own cause ask besides, by the play's name.
         about: what the play was entered for, such as a booking or a cart; None where it does not go by that.
         message_of: what may be said to the customer of a play's content, in a language, or None.
+        outlook: what is known of the churn risk beside its height.
     """
 
     profile: Profile
@@ -134,6 +136,7 @@ class Context(msgspec.Struct, gc=False):
     gates: Mapping[str, Gate] = {}
     about: str | None = None
     message_of: Callable[[PlayBase, Content, str | None], str | None] = lambda *_: None
+    outlook: Outlook = UNKNOWN
 
     def admits(self, play: PlayBase) -> bool:
         """Whether the condition, segment and re-entry policy of a play that finds its own cause let it go on.

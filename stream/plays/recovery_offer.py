@@ -72,7 +72,8 @@ class RecoveryOfferRule:
         if not escalate and context.cooling(self.play.play, self._cooldown):
             context.hold(self.play, "cooldown")
             return
-        offer, stake = sized(self._offers, severity, profile, self._sizing)
+        expected = context.outlook.expected(profile, context.now)
+        offer, stake = sized(self._offers, severity, profile, self._sizing, expected)
         if offer is None:
             context.hold(self.play, "no-offer")
             return
@@ -113,7 +114,8 @@ class RecoveryOfferRule:
             context.hold(self.play, STALE)
             return
         severity = _severity_of(issue, profile)
-        offer, stake = sized(self._offers, severity, profile, self._sizing)
+        expected = context.outlook.expected(profile, context.now)
+        offer, stake = sized(self._offers, severity, profile, self._sizing, expected)
         if offer is None:
             context.hold(self.play, "no-offer")
             return

@@ -51,16 +51,20 @@ class RetentionOfferRule:
         if context.cooling(self.play.play, self._cooldown):
             context.hold(self.play, "cooldown")
             return
-        offer, stake = sized(self._offers, 1.0, profile, self._sizing)
+        now, outlook = context.now, context.outlook
+        expected = outlook.expected(profile, now)
+        offer, stake = sized(self._offers, 1.0, profile, self._sizing, expected)
         if offer is None:
             context.hold(self.play, "no-offer")
             return
         content = RetentionOffer(
             self._enter,
-            round((context.now - profile.last_active) / DAY, 3),
+            round((now - profile.last_active) / DAY, 3),
             offer.name,
             offer.amount,
             self._currency,
             stake,
+            outlook.value_at_risk(profile, now, risk),
+            outlook.drivers(profile, now),
         )
         context.propose(self.play, content, self._valid_for, None)

@@ -9,7 +9,7 @@ from schemas.profile import Profile
 from stream.plays.offers import Choice, choose
 
 YEAR = 365.0
-"""Days over which a customer's value is reckoned."""
+"""Days over which a customer's value is reckoned, unless it is by the horizon (stream/churn/value.py)."""
 
 
 def yearly_value(profile: Profile) -> float:
@@ -30,13 +30,13 @@ def yearly_value(profile: Profile) -> float:
     return profile.spent / profile.active_days * YEAR / max(profile.gap_mean, 1.0)
 
 
-def stake_of(severity: float, profile: Profile) -> float:
+def stake_of(severity: float, value: float, risk: float) -> float:
     """Severity × value × risk: what is at stake, in the shop's currency, to the cent."""
-    return round(severity * yearly_value(profile) * profile.risk, 2)
+    return round(severity * value * risk, 2)
 
 
 def sized(
-    offers: Sequence[Choice], severity: float, profile: Profile, sizing: Sizing | None
+    offers: Sequence[Choice], severity: float, profile: Profile, sizing: Sizing | None, expected: float
 ) -> tuple[Choice | None, float | None]:
     """The offer that is made, and what was at stake if that has sized it.
 
@@ -48,10 +48,12 @@ def sized(
         severity: how bad the moment was, 0 to 1; 1 where there was none.
         profile: the customer's.
         sizing: the play's.
+        expected: what the customer may be expected to spend within the horizon.
     """
     if sizing is None:
         return choose(offers, severity, profile.spent), None
     met = [o for o in offers if severity >= o.min_severity and profile.spent >= o.min_spent]
-    stake = stake_of(severity, profile)
+    value = expected if sizing.value == "horizon" else yearly_value(profile)
+    stake = stake_of(severity, value, profile.risk)
     fitting = (offer for offer in met if offer.amount <= stake * sizing.share)
     return next(fitting, min(met, key=lambda offer: offer.amount, default=None)), stake

@@ -84,6 +84,26 @@ def test_it_tells_where_the_customer_stands(stay: Path) -> None:
     )
 
 
+def test_it_tells_the_risk_and_what_it_comes_of(stay: Path) -> None:
+    """By the model in force, which is named: risk, what drives it in words and figures, and the money."""
+    outlook = explained("ann", "--on", stay)["outlook"]
+    page = explain("ann", "--on", stay).stdout
+
+    assert (outlook["model"], outlook["horizon_days"], outlook["currency"]) == ("cdnow-2026.11", 90.0, "EUR")
+    assert outlook["value_at_risk"] == pytest.approx(outlook["risk"] * outlook["expected"], abs=0.005)
+    assert 1 <= len(outlook["drivers"]) <= 4
+    for driver in outlook["drivers"]:
+        assert f"{driver['contribution']:+.2f}  {driver['words']}" in page
+    assert f"{outlook['value_at_risk']:.2f} EUR at risk, of {outlook['expected']:.2f} to be expected" in page
+
+
+def test_the_risk_as_of_a_time(stay: Path) -> None:
+    """At a touchpoint the risk is the one that was said then, by the model that was named."""
+    told = explained("ann", "--on", stay, "--at", "2026-03-12T09:31:00Z", "--model", "cdnow-2026.11")
+
+    assert told["outlook"]["risk"] == told["standing"]["risk"]
+
+
 def test_it_reads_well(stay: Path) -> None:
     """On a terminal: who, how long ago, a mark for each play, the reason and what to do."""
     page = explain("ann", "--on", stay).stdout

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.churn.bayesian import probability
+from stream.churn.scorer import probability
 from stream.churn.calibration import FURTHEST, NODES, Calibration
 from tests.hotel import PROPERTY_TEST
 

@@ -48,14 +48,15 @@ def test_threshold(risk: float, fires: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("money", "offer", "amount"), [(500.0, "suite-upgrade", 90.0), (499.0, "free-delivery", 8.0)]
+    ("money", "offer", "amount", "at_risk"),
+    [(500.0, "suite-upgrade", 90.0, 494.51), (499.0, "free-delivery", 8.0, 493.52)],
 )
-def test_offer_by_money_spent(money: float, offer: str, amount: float) -> None:
-    """The better customer is offered more; the trigger says why it was made."""
+def test_offer_by_money_spent(money: float, offer: str, amount: float, at_risk: float) -> None:
+    """The better customer is offered more; the trigger says why it was made, and what is at risk."""
     (outcome,) = looks(0.9, profile=regular(money))
 
     (trigger,) = outcome.triggers
-    assert trigger.data.content == RetentionOffer(0.75, 10.0, offer, amount, "EUR")
+    assert trigger.data.content == RetentionOffer(0.75, 10.0, offer, amount, "EUR", None, at_risk)
     assert (trigger.family, trigger.data.risk, trigger.expires) == ("retention-offer", 0.9, NOON + 7 * DAY)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import pytest
 
@@ -39,9 +41,9 @@ def test_yearly_value(spent: float, days: int, gap: float, value: float) -> None
 
 def test_stake_is_severity_by_value_by_risk() -> None:
     """Each of the three counts in full."""
-    assert stake_of(0.5, REGULAR) == 600.0
-    assert stake_of(0.25, REGULAR) == 300.0
-    assert stake_of(0.5, msgspec.structs.replace(REGULAR, risk=0.1)) == 120.0
+    assert stake_of(0.5, 2400.0, 0.5) == 600.0
+    assert stake_of(0.25, 2400.0, 0.5) == 300.0
+    assert stake_of(0.5, 2400.0, 0.1) == 120.0
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_stake_is_severity_by_value_by_risk() -> None:
 )
 def test_sized(severity: float, share: float | None, offer: str, stake: float | None) -> None:
     """The ladder and its floors stay; the share says how far up it goes, and the least is always made."""
-    chosen, at_stake = sized(OFFERS, severity, REGULAR, None if share is None else Sizing(share))
+    chosen, at_stake = sized(OFFERS, severity, REGULAR, None if share is None else Sizing(share), 1.0)
 
     assert chosen is not None
     assert (chosen.name, at_stake) == (offer, stake)
@@ -66,13 +68,22 @@ def test_sized(severity: float, share: float | None, offer: str, stake: float | 
 
 def test_nothing_for_who_meets_no_floor() -> None:
     """Sizing makes no offer whose floor is not met."""
-    assert sized(OFFERS[:2], 0.2, REGULAR, Sizing(1.0)) == (None, 240.0)
+    assert sized(OFFERS[:2], 0.2, REGULAR, Sizing(1.0), 1.0) == (None, 240.0)
 
 
-def sizing(share: float) -> Playbook:
+@pytest.mark.parametrize(("share", "offer"), [(0.25, "gold"), (0.2, "silver"), (0.05, "bronze")])
+def test_sized_by_the_horizon(share: float, offer: str) -> None:
+    """Where the horizon is what counts, 900 to be expected at 50 % are 360 at a severity of 0.8."""
+    chosen, at_stake = sized(OFFERS, 0.8, REGULAR, Sizing(share, "horizon"), 900.0)
+
+    assert chosen is not None
+    assert (chosen.name, at_stake) == (offer, 360.0)
+
+
+def sizing(share: float, value: Literal["year", "horizon"] = "year") -> Playbook:
     """The hotel's playbook with sizing."""
     plays = tuple(
-        msgspec.structs.replace(play, sizing=Sizing(share))
+        msgspec.structs.replace(play, sizing=Sizing(share, value))
         if isinstance(play, RecoveryOfferPlay | RetentionOfferPlay)
         else play
         for play in HOTEL.plays
@@ -111,3 +122,13 @@ def test_retention_offer_is_sized() -> None:
         ("suite-upgrade", 2000.0),
         ("free-delivery", 2000.0),
     ]
+
+
+@pytest.mark.parametrize(("share", "offer"), [(0.3, "suite-upgrade"), (0.2, "free-delivery")])
+def test_retention_offer_is_sized_by_value_at_risk(share: float, offer: str) -> None:
+    """1.243 purchases in 120.9 days make 0.925 of 500 within 90 days; at 80 %, 370 are at risk."""
+    (outcome,) = run([happened("page.viewed")], customer(500.0), engine(0.8, sizing(share, "horizon")))
+    content = outcome.triggers[0].data.content
+
+    assert isinstance(content, RetentionOffer)
+    assert (content.offer, content.stake, content.value_at_risk) == (offer, 370.12, 370.12)
