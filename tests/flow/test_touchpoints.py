@@ -597,6 +597,20 @@ def test_a_timer_moves_no_offset_and_fires_once(bench: Bench) -> None:
     assert bench.profiles.get(ANN, "ann") == codec.decode(bench.store.get(ANN, b"ann") or b"")
 
 
+def test_a_risk_that_is_said_while_nothing_happens_is_counted() -> None:
+    """A look at who does nothing is a score like any other; a timer that is no look is none."""
+    learns = load(f"churn: {{horizon: 30d, every: 7d}}\n{HOTEL_YAML}", "hotel.yaml")
+    bench = Bench(engine(playbook=learns))
+    bench.process(
+        Read(0, b"ann", happened("order.placed", "1", amount=20.0)),
+        Read(1, b"ann", happened("complaint.opened", "2", issue="i1")),
+    )
+    escalated = bench.processor.apply_timers(bench.engine, ANN, ["ann"], NOON + HOUR, NOON)
+    looked = bench.processor.apply_timers(bench.engine, ANN, ["ann"], NOON + 7 * 24 * HOUR, NOON)
+
+    assert (escalated.scores, looked.scores) == ([], [0.25])
+
+
 def test_a_touchpoint_fires_what_was_due_before_it(bench: Bench) -> None:
     """What the clock has not fired, the customer's next touchpoint does, and both are counted."""
     bench.process(Read(0, b"ann", happened("complaint.opened", "1", issue="i1")))

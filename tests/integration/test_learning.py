@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from agents import shelf
+from agents.cli import main
 from schemas import example
 from schemas import model as models
 from schemas.decision import DecisionEvent
@@ -104,6 +106,14 @@ def in_force(kafka: str, topics: Topics) -> Model | None:
     return None if held.in_force is None else models.decode(held.in_force.text, topics.models)
 
 
+def asked(command: str, kafka: str, topics: Topics, playbook: Path, *args: str) -> Any:
+    """What a command that asks an engine of its own says to a machine."""
+    options = ("--bootstrap", kafka, "--prefix", topics.prefix, "--playbook", str(playbook), "--json")
+    result = CliRunner().invoke(main, [command, *args, *options])
+    assert result.exit_code == 0, result.output
+    return msgspec.json.decode(result.stdout)
+
+
 @pytest.fixture
 def playbook(tmp_path: Path) -> Path:
     """The test hotel's playbook, which has the churn risk learned."""
@@ -168,3 +178,17 @@ def test_what_is_learned_survives_the_death_of_a_worker_and_of_the_trainer(
     assert {label for _, _, _, label, *_ in found.values()} == {True, False}
     assert {each.data.model.split("-")[0] for each in decided} == {"cdnow", "learned"}
     assert trainer.stop() == 0
+    told = asked("explain", kafka, topics, playbook, "c1")
+    everyone = asked("risks", kafka, topics, playbook, "--above", "0", "--top", str(2 * CUSTOMERS))
+    alone = asked("risks", kafka, topics, playbook, "--model", "cdnow-2026.11")
+    model = in_force(kafka, topics)
+    assert model is not None
+    assert (told["outlook"]["model"], told["outlook"]["horizon_days"]) == (model.version, 30.0)
+    assert told["outlook"]["drivers"]
+    assert (everyone["model"], everyone["customers"], alone["model"]) == (
+        model.version,
+        CUSTOMERS,
+        "cdnow-2026.11",
+    )
+    (listed,) = [each for each in everyone["first"] if each["customer"] == "c1"]
+    assert listed["risk"] == pytest.approx(told["outlook"]["risk"], abs=1e-3)
