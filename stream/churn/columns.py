@@ -7,7 +7,7 @@ of its own, each entry with the place of the customer that it is of.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -104,10 +104,9 @@ class Columns:
         age = now - self.moments["time"][which]
         fades = np.where(age > 0.0, np.exp2(-np.maximum(age, 0.0) / BAD_HALF_LIFE), 1.0)
         count = part.stop - part.start
-        return {
-            "experience": np.bincount(places, weights * fades, count),
-            "bad_moments": np.bincount(places, np.where(weights < 0.0, fades, 0.0), count),
-        }
+        score: Floats = np.bincount(places, weights * fades, count).astype(np.float64)
+        bad: Floats = np.bincount(places, np.where(weights < 0.0, fades, 0.0), count).astype(np.float64)
+        return {"experience": score, "bad_moments": bad}
 
     def _add_kinds(self, table: Table, part: slice, now: int, wanted: Collection[str]) -> None:
         which = _within(self.met["of"], part)
@@ -152,7 +151,7 @@ def _numbers_of(profile: Profile) -> tuple[float, ...]:
     )
 
 
-def _columns(names: tuple[str, ...], rows: list[tuple[float, ...]]) -> Table:
+def _columns(names: tuple[str, ...], rows: Sequence[tuple[float, ...]]) -> Table:
     whole = np.array(rows, dtype=np.float64).reshape(-1, len(names))
     return {name: np.ascontiguousarray(whole[:, place]) for place, name in enumerate(names)}
 

@@ -58,7 +58,7 @@ class Value:
 
     >>> ann = Profile(1, "ann", spent=240.0, active_days=4, last_active=90 * DAY, gap_mean=30.0)
     >>> round(Value(None).purchases(ann, 90 * DAY), 2), round(Value(None).expected(ann, 90 * DAY), 2)
-    (2.41, 144.74)
+    (2.41, 144.85)
     """
 
     def __init__(self, scorer: object) -> None:

@@ -328,4 +328,5 @@ def test_regular_who_drifts_away() -> None:
         "offer": "free-delivery",
         "amount": 8.0,
         "currency": "EUR",
+        "value_at_risk": 31.2,
     }

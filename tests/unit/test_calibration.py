@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.churn.scorer import probability
 from stream.churn.calibration import FURTHEST, NODES, Calibration
+from stream.churn.scorer import probability
 from tests.hotel import PROPERTY_TEST
 
 LABELS = st.lists(st.tuples(st.floats(-30.0, 30.0), st.booleans(), st.integers(1, 400)), max_size=12)
