@@ -18,7 +18,7 @@ from agents.batches import Abandoned
 from agents.delivery import Delivery
 from agents.health import Health
 from agents.intake import CANCEL_SECONDS, Intake
-from agents.lane import LaneConsumer, LaneThread, after_rebalance, use_lane
+from agents.lane import LaneConsumer, LaneReader, after_rebalance, use_lane
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.partitioner import partition_of
@@ -142,9 +142,9 @@ class WorkerApp:
         return consumer
 
     @property
-    def thread(self) -> LaneThread:
+    def reader(self) -> LaneReader:
         """What reads touchpoints."""
-        return self._consumer.thread
+        return self._consumer.reader
 
     @property
     def generation(self) -> int:
@@ -192,11 +192,6 @@ class WorkerApp:
             if self.failure is None:
                 raise
 
-    @property
-    def loops(self) -> list[asyncio.AbstractEventLoop]:
-        """The event loops that it lives in: this one, and that of Faust's consumer."""
-        return [asyncio.get_running_loop(), self.thread.thread_loop]
-
     def refresh(self) -> None:
         """Bring gauges up to date before they are shown."""
         self._metrics.profiles.set(self._store.size())
@@ -232,7 +227,7 @@ class WorkerApp:
             self._beginning.cancel()
         self._intake.halt()
         self.progress.taking(None)
-        self.thread.closed = True
+        self.reader.closed = True
         await self._intake.finish()
         # What is done is committed while the partitions are still ours, so that nobody takes it again.
         await self._consumer.commit()
@@ -251,7 +246,7 @@ class WorkerApp:
         generation = self.generation
         self._intake.forget()
         self.progress.taking(None)
-        self.thread.closed = True
+        self.reader.closed = True
         source = self._settings.topics.touchpoints
         assigned = {tp.partition for tp in self._consumer.assignment() if tp.topic == source}
 
@@ -278,8 +273,8 @@ class WorkerApp:
             self.fail(error)
             return
         self._following = asyncio.create_task(self._follow(self._held - assigned))
-        self.thread.transactional = self._delivery.transactional
-        self.thread.closed = False
+        self.reader.transactional = self._delivery.transactional
+        self.reader.closed = False
         self._intake.begin(assigned)
         self.progress.taking(len(assigned))
         self._metrics.partitions.set(len(assigned))
@@ -368,7 +363,7 @@ class WorkerApp:
 
     async def _confirm(self, partitions: Iterable[int]) -> dict[int, int | None]:
         source = self._settings.topics.touchpoints
-        committed = await self.thread.confirm(TP(source, partition) for partition in partitions)
+        committed = await self.reader.confirm(TP(source, partition) for partition in partitions)
         return {tp.partition: offset for tp, offset in committed.items()}
 
 

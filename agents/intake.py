@@ -18,7 +18,7 @@ from faust.types import TP
 
 from agents.batches import Abandoned, Uncertain
 from agents.health import Health
-from agents.lane import LaneThread, Run
+from agents.lane import LaneReader, Run
 from agents.pipeline import Done, Means, Pipeline
 from agents.recovery import Recovery
 from agents.timers import Timers
@@ -53,7 +53,7 @@ class Surroundings(Protocol):
     """What an intake needs to know of the app that it is in."""
 
     @property
-    def thread(self) -> LaneThread:
+    def reader(self) -> LaneReader:
         """What reads."""
 
     @property
@@ -175,7 +175,7 @@ class Intake:
             if not due and not outdated:
                 continue
             try:
-                ends = await self._app.thread.ends(
+                ends = await self._app.reader.ends(
                     TP(self._source, partition) for partition in {*due, *outdated}
                 )
             except Exception as error:  # noqa: BLE001 - if the consumer has ended, others say so
@@ -184,7 +184,7 @@ class Intake:
                 continue
             for tp, end in ends.items():
                 pipeline = self._pipelines.get(tp.partition)
-                if not self.taking or end.epoch != self._app.thread.epoch or pipeline is None:
+                if not self.taking or end.epoch != self._app.reader.epoch or pipeline is None:
                     continue
                 is_behind = end.last is not None and pipeline.decided != Done(end.epoch, end.last)
                 if not is_behind and not self._is_deciding(tp.partition):
@@ -242,7 +242,7 @@ class Intake:
         while waiting:
             event = waiting[0]
             run: Run = event.message.value
-            if not self.taking or pipeline is None or pipeline.broken or run.epoch != self._app.thread.epoch:
+            if not self.taking or pipeline is None or pipeline.broken or run.epoch != self._app.reader.epoch:
                 # Read before a rebalance: it is read again, by us or by whoever has the partition then.
                 waiting.popleft()
                 continue
@@ -353,8 +353,8 @@ class Intake:
 
     def _fetched(self) -> dict[int, Done]:
         """What was fetched last, by partition."""
-        thread = self._app.thread
-        return {tp.partition: Done(thread.epoch, offset) for tp, offset in thread.fetched().items()}
+        reader = self._app.reader
+        return {tp.partition: Done(reader.epoch, offset) for tp, offset in reader.fetched().items()}
 
 
 async def _fire(pipeline: Pipeline, until: int) -> None:

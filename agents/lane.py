@@ -19,6 +19,9 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
   Whatever else Faust may throw away, nobody misses unknown: each run names the record that it follows.
 - `ConsumerThread._commit`: stock Faust crashes the whole app when a commit fails because the
   broker is away; the next commit carries the offset just as well.
+- `ServiceThread._serve`, `_thread_started`, `_thread_running`, `_gather_remaining_tasks`, `call_thread`: to
+  Faust a thread with an event loop of its own reads. While the worker decides, that one waits up to 5 ms for
+  Python at each step of a fetch, and takes turns from it; so here it lives in the worker's own loop.
 - `ConsumerThread._create_worker_consumer`, aiokafka's `_fetch_max_wait_ms`: Faust has no setting for it.
 - aiokafka's `_sender.sender_task`, `_message_accumulator` and `_txn_manager`: see `abort`.
 - aiokafka's `_subscription` and the state of a partition in it: where a partition stands and where it ends,
@@ -44,9 +47,10 @@ from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.utils.futures import maybe_async
 from yarl import URL
 
-from agents.batches import hear
+from agents.batches import hear, reason
 
 COMMIT_SECONDS = 3.0
 """How long a commit of offsets may take; it takes milliseconds, and the next one covers it."""
@@ -110,8 +114,41 @@ class End(NamedTuple):
     last: int | None
 
 
-class LaneThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, which fetches without delay and survives a commit that fails."""
+class LaneReader(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, without a thread; it fetches at once and survives a commit that fails."""
+
+    async def start(self) -> None:
+        """Connect and join the group.
+
+        Raises:
+            KafkaError: the broker can't be reached.
+        """
+        self._thread_started.set()
+        self._thread_running = asyncio.get_running_loop().create_future()
+        self._serving = asyncio.create_task(self._serve())
+        # Who waits for its start is told what it failed with, and so is the app.
+        self._serving.add_done_callback(hear)
+        try:
+            await self._thread_running
+        finally:
+            self._thread_running = None
+
+    async def stop(self) -> None:
+        """Leave the group and disconnect."""
+        await super().stop()
+        if self._serving is not None:
+            await asyncio.wait({self._serving})
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a function comes to; Faust would ask its thread."""
+        return await maybe_async(fun(*args, **kwargs))
+
+    async def _gather_remaining_tasks(self) -> None:
+        """Nothing: the loop's other tasks are the worker's."""
+
+    def on_crash(self, msg: str, *fmt: Any, **_: Any) -> None:
+        """Say in one line what it failed with; Faust would print a traceback."""
+        log.error("reading touchpoints ended", reason=reason(fmt[-1]) if fmt else msg)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         worker_consumer = super()._create_worker_consumer(transport)
@@ -131,9 +168,10 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 
     _seeking = False
     _disturbed = False
+    _serving: asyncio.Task[None] | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, consumer: LaneConsumer, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:
+        super().__init__(consumer, loop=loop, thread_loop=loop, **kwargs)
         self._fetched: dict[TP, int] = {}
 
     def fetched(self) -> dict[TP, int]:
@@ -145,7 +183,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         return await self.call_thread(self._ends, set(partitions))  # type: ignore[no-any-return]
 
     async def _ends(self, partitions: set[TP]) -> dict[TP, End]:
-        # In the thread that fetches, as between a fetch and the note of what it brought lies no await.
+        # Between a fetch and the note of what it brought lies no await, and none here.
         subscription = self._ensure_consumer()._subscription.subscription
         if self._seeking or self.closed or subscription is None or subscription.assignment is None:
             return {}
@@ -263,8 +301,8 @@ class LaneConsumer(driver.Consumer):
     run_length: int
     assignor: type[LaneAssignor]
 
-    def _new_consumer_thread(self) -> LaneThread:
-        return LaneThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> LaneReader:
+        return LaneReader(self, self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's
         """Yield one message for up to `run_length` records of a partition."""
@@ -291,13 +329,13 @@ class LaneConsumer(driver.Consumer):
     @property
     def epoch(self) -> int:
         """The epoch of the latest seek: runs of an earlier one are read again, and not to be taken."""
-        return self.thread.epoch
+        return self.reader.epoch
 
     @property
-    def thread(self) -> LaneThread:
-        """The thread that speaks to the broker."""
-        thread: LaneThread = self._thread  # type: ignore[assignment]
-        return thread
+    def reader(self) -> LaneReader:
+        """What speaks to the broker."""
+        reader: LaneReader = self._thread  # type: ignore[assignment]
+        return reader
 
     def _is_interrupted(self, generation: int) -> bool:
         """Whether a rebalance began since this generation's records were fetched."""

@@ -1,6 +1,6 @@
 """Standstill: a worker that gets nothing though the broker answers says where it stands, and starts over.
 
-A rebalance passes through the broker, a thread of Faust's and several callbacks, and each waits for the one
+A rebalance passes through the broker, aiokafka, Faust and several callbacks, and each waits for the one
 before. Where one of them waits for what never comes, nothing fails, and the partitions have an owner who does
 nothing; or they have none, where the group's leader has shared out fewer than there are. Whoever stands still
 for longer than any rebalance may take has met such a case.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,6 @@ async def watch(
     connection: Connection,
     session_timeout: float,
     is_missed: Callable[[], Awaitable[bool]],
-    loops: Callable[[], Iterable[Any]],
 ) -> Standstill:
     """Wait until a worker stands still though the broker answers.
 
@@ -81,7 +80,6 @@ async def watch(
         connection: how to reach the broker.
         session_timeout: seconds for which the coordinator waits for members who say nothing.
         is_missed: whether there are partitions that nobody was given.
-        loops: gives the event loops whose tasks are told of.
     """
     patience = REBALANCE_SECONDS + session_timeout + SPARE_SECONDS
     while True:
@@ -99,7 +97,7 @@ async def watch(
             log.error(
                 "standing still though the broker answers, starting over",
                 seconds=round(progress.still_seconds()),
-                at=places(loops()),
+                at=places(),
             )
             return Standstill("the worker stood still")
 
@@ -114,24 +112,23 @@ async def has_unowned(connection: Connection, group: str, partitions: int) -> bo
     return view.state == "Stable" and view.assigned < partitions
 
 
-def places(loops: Iterable[Any]) -> list[str]:
-    """Where the tasks of event loops wait, innermost first, as `file:line` and their way there.
+def places() -> list[str]:
+    """Where the tasks of this event loop wait, innermost first, as `file:line` and their way there.
 
     >>> async def wait() -> list[str]:
     ...     waiting = asyncio.create_task(asyncio.sleep(1), name="rest")
     ...     await asyncio.sleep(0)
-    ...     told = places([asyncio.get_running_loop()])
+    ...     told = places()
     ...     waiting.cancel()
     ...     return [each.partition(":")[0] for each in told if "tasks.py" in each]
     >>> asyncio.run(wait())
     ['tasks.py']
     """
     told: list[str] = []
-    for loop in loops:
-        for task in asyncio.all_tasks(loop):
-            way = _way(task.get_coro())
-            if way and len(told) < MAX_PLACES:
-                told.append(" < ".join(reversed(way)))
+    for task in asyncio.all_tasks():
+        way = _way(task.get_coro())
+        if way and len(told) < MAX_PLACES:
+            told.append(" < ".join(reversed(way)))
     return sorted(told)
 
 

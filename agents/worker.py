@@ -225,14 +225,14 @@ async def _watch(app: WorkerApp, settings: Settings) -> Standstill:
     async def is_missed() -> bool:
         return await has_unowned(connection, settings.group, app.partitions)
 
-    return await watch(app.progress, connection, settings.session_timeout, is_missed, lambda: app.loops)
+    return await watch(app.progress, connection, settings.session_timeout, is_missed)
 
 
 async def _close(app: WorkerApp, stop: asyncio.Event, end: DangolError | None, patience: float) -> None:
     """Stop an app, within `patience` seconds, or `STOP_SECONDS` when told to stop for good.
 
-    Without a broker, Faust waits for its last commit and for its consumer's thread, which Python would
-    then wait for too. Whatever is left undone, the next owner of the partitions does: so just go. Where
+    Without a broker, Faust waits for its last commit, and aiokafka for answers. Whatever is left undone, the
+    next owner of the partitions does: so just go. Where
     another app is to follow, and this one doesn't end, the program begins anew in its process.
     """
     closing = asyncio.create_task(app.stop())
@@ -250,7 +250,7 @@ async def _close(app: WorkerApp, stop: asyncio.Event, end: DangolError | None, p
     elif end is not None:
         sys.stderr.write(f"dangol: {end}\n")
     else:
-        log.warning("stopping takes too long, beginning anew", after_seconds=patience, at=places(app.loops))
+        log.warning("stopping takes too long, beginning anew", after_seconds=patience, at=places())
     sys.stderr.flush()
     if end is None and not stop.is_set():
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what we were started as

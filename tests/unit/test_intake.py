@@ -39,7 +39,7 @@ class App:
     generation = 1
 
     def __init__(self) -> None:
-        self.thread: Any = SimpleNamespace(epoch=3)
+        self.reader: Any = SimpleNamespace(epoch=3)
         self.again = 0
         self.failures: list[Exception] = []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from importlib.metadata import version
+from threading import active_count
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -18,11 +19,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import KafkaError
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import threads
 
-from agents.lane import End, Fetched, LaneConsumer, LaneThread, Run, _in_turn, is_compiled, use_lane
+from agents.lane import End, Fetched, LaneConsumer, LaneReader, Run, _in_turn, is_compiled, use_lane
 
 
 def test_faust_is_the_one_that_was_read() -> None:
@@ -78,14 +81,33 @@ def test_acks_pass_the_consumer() -> None:
     assert list(inspect.signature(consumer.Consumer.ack).parameters) == ["self", "message"]
 
 
-def test_the_thread_is_made_as_before() -> None:
+def test_the_reader_is_made_as_faust_makes_its_thread() -> None:
     """The consumer still makes its thread by a method of its own, and the thread commits by `_commit`."""
     assert "AIOKafkaConsumerThread(self, loop=self.loop" in inspect.getsource(
         driver.Consumer._new_consumer_thread
     )
     assert list(inspect.signature(driver.AIOKafkaConsumerThread._commit).parameters) == ["self", "offsets"]
     assert "self.crash(exc)" in inspect.getsource(driver.AIOKafkaConsumerThread._commit)
-    assert issubclass(LaneThread, driver.AIOKafkaConsumerThread)
+    assert issubclass(LaneReader, driver.AIOKafkaConsumerThread)
+
+
+def test_the_reader_lives_in_the_loop_of_the_worker() -> None:
+    """It is started as Faust starts its thread; there is no other thread, and no other event loop."""
+    served = inspect.getsource(threads.ServiceThread._serve)
+    assert "notify, self._thread_running" in served
+    assert "await self._gather_remaining_tasks()" in served
+    assert "self._thread_started.set()" in inspect.getsource(threads.ServiceThread.start)
+
+    async def looked() -> tuple[bool, str, int]:
+        app = faust.App("lane-test", broker="kafka://127.0.0.1:1", topic_disable_leader=True)
+        use_lane(app, ["127.0.0.1:1"], {"cx.touchpoints.v1": 4}, 250)
+        reader: Any = app.consumer._thread  # type: ignore[attr-defined]
+        before = active_count()
+        with pytest.raises(KafkaError):
+            await reader.start()
+        return reader.thread_loop is asyncio.get_running_loop(), active_count() - before
+
+    assert asyncio.run(looked()) == (True, 0)
 
 
 def test_the_wait_of_a_fetch_is_where_it_was() -> None:
@@ -217,7 +239,7 @@ def test_a_partition_is_at_its_end_when_all_that_is_committed_was_fetched(
         state.seek(12)
         for name, value in ({"highwater": 12, "lso": 12, "timestamp": 1_000} | changes).items():
             setattr(state, name, value)
-        thread = object.__new__(LaneThread)
+        thread = object.__new__(LaneReader)
         thread.epoch, thread.closed, thread._fetched = 3, False, {TP("t", 0): 9}
         thread._consumer = SimpleNamespace(_subscription=subscriptions)
         return await thread._ends({TP(*place), TP(*other)})

@@ -12,8 +12,6 @@ from pathlib import Path
 from agents import worker
 
 class Stuck:
-    loops = ()
-
     async def stop(self):
         await asyncio.Event().wait()
 
