@@ -45,18 +45,16 @@ class TopicSpec:
             # compact early (0.1 dirty) and roll segments daily, or nothing is ever compacted.
             # A topic that changes little would else keep what was erased until it has changed enough; a
             # tombstone holds the id of who was erased, and stays for as long as stores may be behind.
-            kept = {} if self.retention_ms is None else {"retention.ms": str(self.retention_ms)}
-            return (
-                self._size
-                | kept
-                | {
-                    "cleanup.policy": "compact" if self.retention_ms is None else "compact,delete",
-                    "min.cleanable.dirty.ratio": "0.1",
-                    "segment.ms": str(DAY_MS),
-                    "max.compaction.lag.ms": str(DAY_MS),
-                    "delete.retention.ms": str(TOMBSTONE_MS),
-                }
-            )
+            kept = self._size
+            if self.retention_ms is not None:
+                kept["retention.ms"] = str(self.retention_ms)
+            return kept | {
+                "cleanup.policy": "compact" if self.retention_ms is None else "compact,delete",
+                "min.cleanable.dirty.ratio": "0.1",
+                "segment.ms": str(DAY_MS),
+                "max.compaction.lag.ms": str(DAY_MS),
+                "delete.retention.ms": str(TOMBSTONE_MS),
+            }
         return self._size | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 
     @property

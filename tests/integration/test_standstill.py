@@ -30,9 +30,7 @@ def noticed(progress: Progress, bootstrap: str, seconds: float, *, missed: bool 
         return missed
 
     async def wait() -> bool:
-        watching = watch(
-            progress, Connection(bootstrap), 0.2, is_missed, lambda: [asyncio.get_running_loop()]
-        )
+        watching = watch(progress, Connection(bootstrap), 0.2, is_missed)
         try:
             return isinstance(await asyncio.wait_for(watching, seconds), Standstill)
         except TimeoutError:

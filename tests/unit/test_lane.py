@@ -98,7 +98,7 @@ def test_the_reader_lives_in_the_loop_of_the_worker() -> None:
     assert "await self._gather_remaining_tasks()" in served
     assert "self._thread_started.set()" in inspect.getsource(threads.ServiceThread.start)
 
-    async def looked() -> tuple[bool, str, int]:
+    async def looked() -> tuple[bool, int]:
         app = faust.App("lane-test", broker="kafka://127.0.0.1:1", topic_disable_leader=True)
         use_lane(app, ["127.0.0.1:1"], {"cx.touchpoints.v1": 4}, 250)
         reader: Any = app.consumer._thread  # type: ignore[attr-defined]
