@@ -20,8 +20,8 @@ from agents.shelf import POLL_MS, Shelf, read_to_end, reading
 from schemas import model as codec
 from schemas.errors import InputError
 from schemas.model import Model
+from stream.churn.kinds import new
 from stream.churn.scorer import Scorer
-from stream.churn.stacked import Stacked
 
 AGAIN_SECONDS = 5.0
 """Pause before the topic is read anew after the broker failed: a new model is noticed later by it."""
@@ -171,9 +171,8 @@ def learned(shelf: Shelf, version: str, topic: str) -> Learned:
         InputError: it is not there, or can't be used.
     """
     model = read(shelf, version, topic)
-    scorer = Stacked(model.horizon_s / 86_400)
     try:
-        scorer.restore(model.scorer)
+        scorer = new(model.kind, model.horizon_s / 86_400, model.scorer)
     except ValueError as error:
         raise InputError(f"{topic} {version} can't be used: {error}") from None
     return Learned(model.version, model.horizon_s, scorer)

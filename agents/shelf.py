@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from agents.version import VERSION
 from schemas import edition
 from schemas.edition import CURRENT, KEPT, MAX_BYTES, PARTITION, Edition
 from schemas.errors import BrokerError, InputError, TopicError
+from schemas.model import CHALLENGER
 from schemas.nearest import nearest
 from schemas.playbook import Playbook, load
 from schemas.timestamp import to_rfc3339
@@ -49,11 +51,16 @@ class Shelf:
     Attributes:
         editions: editions by version, those published first at the front; twice `KEPT` at most.
         current: version of the one in force; None where none is.
+        challenger: on the topic of models, version of the one that learns in its shadow; None for none.
+        chosen: versions that were put in force, in order, since someone took note and cleared it; the latest
+            `KEPT`.
     """
 
     def __init__(self) -> None:
         self.editions: dict[str, Edition] = {}
         self.current: str | None = None
+        self.challenger: str | None = None
+        self.chosen: deque[str] = deque(maxlen=KEPT)
 
     @property
     def in_force(self) -> Edition | None:
@@ -83,8 +90,8 @@ class Shelf:
         """Take a record of the topic.
 
         Args:
-            key: a version, or `CURRENT`.
-            value: the text, or the version in force; None takes it away.
+            key: a version, `CURRENT` or `CHALLENGER`.
+            value: the text, or the version in force or in its shadow; None takes it away.
             timestamp: when it was written, in ms.
             program: what has written it.
         """
@@ -93,6 +100,10 @@ class Shelf:
         text = (value or b"").decode("utf-8", "replace")
         if key == CURRENT:
             self.current = text or None
+            self.chosen.append(text)
+            return
+        if key == CHALLENGER:
+            self.challenger = text or None
             return
         version = key.decode("utf-8", "replace")
         # Taken out and put back, it stands at the end.
@@ -100,7 +111,8 @@ class Shelf:
         if value is not None:
             self.editions[version] = Edition(version, value, timestamp, program)
         # Whatever is written there, memory is bounded.
-        for old in [each for each in self.editions if each != self.current][: -2 * KEPT]:
+        others = [each for each in self.editions if each not in (self.current, self.challenger)]
+        for old in others[: -2 * KEPT]:
             del self.editions[old]
 
     def take(self, records: Iterable[Any]) -> None:
@@ -224,7 +236,7 @@ async def fetch(broker: Broker, topics: Topics, topic: str | None = None) -> She
         async with reading(connection, topic) as consumer:
             await read_to_end(consumer, shelf)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise _failure(connection, error, f"read {topic}") from None
+        raise failure(connection, error, f"read {topic}") from None
     return shelf
 
 
@@ -297,7 +309,7 @@ async def apply(
         finally:
             await producer.stop()
     except (KafkaError, OSError, TimeoutError) as error:
-        raise _failure(connection, error, f"write to {topics.playbooks}") from None
+        raise failure(connection, error, f"write to {topics.playbooks}") from None
     return Applied(version, before, removed)
 
 
@@ -314,7 +326,14 @@ async def _check(connection: Connection, topics: Topics, topic: str) -> None:
     admin.refuse(connection, ours)
 
 
-def _failure(connection: Connection, error: BaseException, what: str) -> BrokerError | TopicError:
+def failure(connection: Connection, error: BaseException, what: str) -> BrokerError | TopicError:
+    """What the user is told where the broker failed or refused, in one line.
+
+    Args:
+        connection: how it was to be reached.
+        error: what went wrong.
+        what: what was to be done, as in `does not let us …`.
+    """
     if denied := denial(connection, error, what):
         return denied
     if isinstance(error, TimeoutError):

@@ -1,78 +1,29 @@
-"""Trainer: one process that learns from all examples, and publishes what it has learned.
+"""Trainer: learns from records of examples, and makes models of what it has learned.
 
 It goes on from the model in force, which says up to which example of each partition was learned: so a restart
-loses nothing and learns nothing twice. Where the broker fails, it begins anew from there.
+loses nothing and learns nothing twice. `agents.training_session` is what connects it to the broker.
 """
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from agents import models, topics
-from agents.batches import reason
-from agents.connection import Connection
-from agents.handshake import denial
-from agents.health import Health, HealthServer
 from agents.metrics import count_all
-from agents.producer import start_producer
-from agents.shelf import Shelf, read_to_end, reading
+from agents.training_figures import figures_of
 from agents.training_metrics import TrainingMetrics
 from schemas import example
-from schemas import model as codec
-from schemas.edition import CURRENT, KEPT, PARTITION
-from schemas.errors import AccessError, BrokerError, InputError, TopicError
+from schemas.errors import InputError
 from schemas.example import ExampleEvent
-from schemas.model import MAX_BYTES, Model, new_model
-from schemas.topics import Topics
-from stream.churn.learner import BATCH, Learner
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-POLL_MS = 500
-"""How long one look for examples waits, in ms."""
-
-AGAIN_SECONDS = 5.0
-"""Pause before it is begun anew after the broker failed."""
-
-SHOWN_SECONDS = 5.0
-"""How old gauges become: to reckon them over the latest examples takes some ms."""
+from schemas.model import Model, new_model
+from stream.churn.drift import label_of
+from stream.churn.learner import MOST_BYTES, Learner
 
 log = structlog.get_logger("dangol.trainer")
-
-
-@dataclass(frozen=True, slots=True)
-class TrainerSettings:
-    """What a trainer is told from outside.
-
-    Attributes:
-        connection: how to reach the broker.
-        topics: the topics of this deployment.
-        every: examples after which a model is published.
-        seconds: seconds after which one is published, if anything was learned.
-        metrics_host: address that metrics and health bind to.
-        metrics_port: port of metrics and health; 0 picks a free one.
-    """
-
-    connection: Connection = field(default_factory=Connection)
-    topics: Topics = field(default_factory=Topics)
-    every: int = 1_000
-    seconds: float = 300.0
-    metrics_host: str = "127.0.0.1"
-    metrics_port: int = 9465
 
 
 class Trainer:
@@ -99,10 +50,32 @@ class Trainer:
         self._metrics = metrics
         if published is not None:
             try:
-                self.learner.restore({"scorer": published.scorer, "trainer": published.trainer})
+                self.learner.restore(
+                    {"kind": published.kind, "scorer": published.scorer, "trainer": published.trainer}
+                )
             except ValueError as error:
                 raise InputError(f"{published.version} can't be gone on from: {error}") from None
             self.offsets, self.number = dict(published.offsets), published.number
+
+    def challenge(self, kind: str, before: Model | None = None) -> None:
+        """Have a challenger learn in the shadow.
+
+        It goes on from where one of its kind stood; or where the kind that is asked for has been promoted,
+        the one that it took the place of goes on as the challenger. Otherwise it begins with nothing.
+
+        Args:
+            kind: of its scorer.
+            before: the challenger that was published last.
+        """
+        learner = self.learner
+        if before is not None and kind in (before.kind, learner.champion.kind):
+            try:
+                if before.horizon_s == learner.horizon_s:
+                    learner.challenge(before.kind, before.scorer, before.learned)
+                    return
+            except ValueError as error:
+                log.warning("the challenger can't be gone on from", model=before.version, reason=str(error))
+        learner.challenge(kind)
 
     def take(self, records: Sequence[Any]) -> None:
         """Learn from records, at most `BATCH` of them."""
@@ -128,22 +101,80 @@ class Trainer:
                 examples=len(batch),
                 places=_places(records),
             )
-        for of in taken.drifts:
-            metrics.drifts.labels(of).inc()
-            log.warning("drift: what customers do has changed", of=of, learned=self.learner.learned)
+        if taken.spoiled_challenger:
+            metrics.challenger_refused.labels(taken.spoiled_challenger).inc()
+            log.warning(
+                "a batch of examples was refused for the challenger alone",
+                reason=taken.spoiled_challenger,
+                places=_places(records),
+            )
+        if taken.too_big:
+            log.error(
+                "the challenger was given up, it is too large to publish: start the trainer with another",
+                bytes=taken.too_big,
+                most_bytes=MOST_BYTES,
+            )
+        for what in taken.drifts:
+            metrics.drifts.labels(label_of(what)).inc()
+            log.warning("drift: what customers do has changed", of=what, learned=self.learner.learned)
         if taken.anew:
             log.info("learning of another horizon from here on", horizon_s=self.learner.horizon_s)
 
+    def promote(self, by: str) -> None:
+        """Have the challenger take the champion's place, which goes on in its shadow.
+
+        Args:
+            by: `hand`, or `auto` for the rule.
+        """
+        learner = self.learner
+        assert learner.challenger is not None
+        comparison = learner.compared()
+        log.info(
+            "the challenger is promoted",
+            kind=learner.challenger.kind,
+            instead_of=learner.champion.kind,
+            by=by,
+            comparison=None if comparison is None else msgspec.to_builtins(comparison),
+        )
+        learner.promote()
+        self._metrics.promotions.labels(by).inc()
+
+    def go_back(self, to: Model) -> None:
+        """Go on from an earlier model: what was learned since is dropped, examples are read on from here."""
+        if to.horizon_s != self.learner.horizon_s:
+            log.warning("a model of another horizon can't be gone on from", model=to.version)
+            return
+        try:
+            self.learner.go_back(to.kind, to.scorer, to.learned)
+        except ValueError as error:
+            log.warning("the model can't be gone on from", model=to.version, reason=str(error))
+            return
+        log.info("going on from an earlier model", model=to.version, kind=to.kind)
+
     def model(self) -> Model:
-        """What was learned by now, as the next version."""
+        """What the champion has learned by now, as the next version."""
+        figures = msgspec.to_builtins(figures_of(self.learner))
+        return self._model(self.learner.snapshot(), figures)
+
+    def challenger(self) -> Model | None:
+        """The same of the challenger, from which one could go on as well; None where there is none."""
+        challenger = self.learner.challenger
+        if challenger is None:
+            return None
         snapshot = self.learner.snapshot()
+        trainer = {**snapshot["trainer"], "learned": challenger.learned}
+        return self._model({"kind": challenger.kind, "scorer": challenger.snapshot(), "trainer": trainer}, {})
+
+    def _model(self, snapshot: Mapping[str, Any], figures: dict[str, Any]) -> Model:
         return new_model(
             self.number + 1,
             self.learner.horizon_s,
-            self.learner.learned,
+            snapshot["trainer"]["learned"],
             dict(sorted(self.offsets.items())),
             snapshot["scorer"],
             snapshot["trainer"],
+            snapshot["kind"],
+            figures,
         )
 
 
@@ -153,215 +184,3 @@ def _places(records: Sequence[Any]) -> dict[str, list[int]]:
     for record in records:
         places.setdefault(str(record.partition), [record.offset, record.offset])[1] = record.offset
     return places
-
-
-async def run(settings: TrainerSettings) -> None:
-    """Learn until SIGTERM or SIGINT.
-
-    Raises:
-        BrokerError: no broker answers at first, or it refuses us (`AccessError`).
-        TopicError: a topic is missing, or another trainer is at work.
-        InputError: the metrics port is taken, or the model in force can't be gone on from.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    metrics = TrainingMetrics(CollectorRegistry())
-    health = Health()
-    server = HealthServer(
-        settings.metrics_host, settings.metrics_port, health, metrics.registry, lambda: None
-    )
-    port = await server.start()
-    log.info(
-        "starting",
-        broker=settings.connection.bootstrap,
-        examples=settings.topics.examples,
-        metrics=f"http://{settings.metrics_host}:{port}/metrics",
-    )
-    was_ready = False
-    try:
-        while not stop.is_set():
-            try:
-                await topics.partitions_of(settings.connection, settings.topics.models)
-                partitions = await topics.partitions_of(settings.connection, settings.topics.examples)
-                async with _clients(settings) as clients:
-                    session = await Session.begun(settings, metrics, partitions, *clients)
-                    health.ready = was_ready = True
-                    await session.learn(stop)
-            except (KafkaError, BrokerError, OSError, TimeoutError) as error:
-                if isinstance(error, AccessError) or (isinstance(error, BrokerError) and not was_ready):
-                    raise
-                if denied := denial(settings.connection, error, "learn"):
-                    raise denied from None
-                health.ready = False
-                log.warning(
-                    "lost the broker, going on from the model in force",
-                    reason=reason(error),
-                    retry_in_seconds=AGAIN_SECONDS,
-                )
-                await _sleep(stop, AGAIN_SECONDS)
-    finally:
-        await server.stop()
-    log.info("stopped")
-
-
-class Session:
-    """A trainer that is connected.
-
-    Args:
-        settings: what it is told from outside.
-        metrics: where it tells how it is.
-        trainer: what learns.
-        consumer: reads examples.
-        following: reads models.
-        producer: publishes them.
-        shelf: the models that are on their topic.
-    """
-
-    def __init__(
-        self,
-        settings: TrainerSettings,
-        metrics: TrainingMetrics,
-        trainer: Trainer,
-        consumer: AIOKafkaConsumer,
-        following: AIOKafkaConsumer,
-        producer: AIOKafkaProducer,
-        shelf: Shelf,
-    ) -> None:
-        self.trainer = trainer
-        self._settings = settings
-        self._metrics = metrics
-        self._consumer = consumer
-        self._following = following
-        self._producer = producer
-        self._shelf = shelf
-        self._published = self._shown = time.monotonic()
-
-    @classmethod
-    async def begun(
-        cls,
-        settings: TrainerSettings,
-        metrics: TrainingMetrics,
-        partitions: int,
-        consumer: AIOKafkaConsumer,
-        following: AIOKafkaConsumer,
-        producer: AIOKafkaProducer,
-    ) -> Session:
-        """Go on from the model in force.
-
-        Raises:
-            InputError: it can't be gone on from.
-        """
-        shelf = Shelf()
-        await read_to_end(following, shelf)
-        topic = settings.topics.models
-        in_force = None if shelf.current is None else models.read(shelf, shelf.current, topic)
-        trainer = Trainer(metrics, in_force)
-        places = [TopicPartition(settings.topics.examples, number) for number in range(partitions)]
-        consumer.assign(places)
-        for place in places:
-            # Where it is not there any more, reading begins with the earliest that is.
-            consumer.seek(place, trainer.offsets.get(place.partition, 0))
-        log.info(
-            "ready",
-            model=shelf.current,
-            learned=trainer.learner.learned,
-            offsets={str(number): offset for number, offset in trainer.offsets.items()},
-        )
-        return cls(settings, metrics, trainer, consumer, following, producer, shelf)
-
-    async def learn(self, stop: asyncio.Event) -> None:
-        """Learn and publish until told to stop.
-
-        Raises:
-            KafkaError: the broker failed.
-            TopicError: another trainer is at work.
-        """
-        while not stop.is_set():
-            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
-            records = [record for each in fetched.values() for record in each]
-            if records:
-                # In order of time, as far as they were read together.
-                records.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
-                await asyncio.to_thread(self.trainer.take, records)
-            if time.monotonic() - self._shown >= SHOWN_SECONDS:
-                # Here, where nothing is learned meanwhile.
-                self._metrics.show(self.trainer.learner)
-                self._shown = time.monotonic()
-            waited = time.monotonic() - self._published
-            due = self.trainer.unpublished >= self._settings.every or waited >= self._settings.seconds
-            if self.trainer.unpublished and due:
-                await self.publish()
-        if self.trainer.unpublished:
-            await self.publish()
-
-    async def publish(self) -> None:
-        """Put what was learned in force, at once or not at all.
-
-        Raises:
-            KafkaError: the broker failed.
-            TopicError: another trainer is at work.
-        """
-        topic = self._settings.topics.models
-        before = self._shelf.current
-        await read_to_end(self._following, self._shelf)
-        if self._shelf.current != before:
-            raise TopicError(f"another trainer publishes to {topic}: there can only be one; stop one of them")
-        model = await asyncio.to_thread(self.trainer.model)
-        text = codec.encode(model)
-        if len(text) > MAX_BYTES:
-            raise InputError(f"a model of {len(text):,} bytes is more than {topic} takes ({MAX_BYTES:,})")
-        key = model.version.encode()
-        # In one batch, so that nobody sees one without the other.
-        batch = self._producer.create_batch()
-        batch.append(key=key, value=text, timestamp=None)
-        batch.append(key=CURRENT, value=key, timestamp=None)
-        await (await self._producer.send_batch(batch, topic, partition=PARTITION))
-        trainer = self.trainer
-        trainer.number, trainer.unpublished = model.number, 0
-        self._published = time.monotonic()
-        # What was just written is there by now.
-        await read_to_end(self._following, self._shelf)
-        others = [each for each in self._shelf.editions if each not in (model.version, before)]
-        for old in others[: -(KEPT - 2)]:
-            await self._producer.send_and_wait(topic, key=old.encode(), partition=PARTITION)
-        self._metrics.published.inc()
-        self._metrics.show(trainer.learner)
-        log.info("a model was published", model=model.version, learned=model.learned, bytes=len(text))
-
-
-@asynccontextmanager
-async def _clients(
-    settings: TrainerSettings,
-) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaConsumer, AIOKafkaProducer]]:
-    """What reads examples, what reads models, and what publishes them."""
-    consumer = AIOKafkaConsumer(
-        **settings.connection.options(),
-        client_id="dangol-trainer",
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
-    async with reading(settings.connection, settings.topics.models) as following:
-        producer = await start_producer(
-            settings.connection,
-            "dangol-trainer",
-            max_batch_size=2 * MAX_BYTES,
-            max_request_size=2 * MAX_BYTES,
-        )
-        try:
-            await consumer.start()
-            yield consumer, following, producer
-        finally:
-            await consumer.stop()
-            await producer.stop()
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from stream.churn.learner import Learner
-
-OF = ("said", "learned")
-"""Whose risks are judged: those that workers said then, or those of what was learned, before it saw each."""
+from agents.training_figures import TrainingFigures
 
 
 class TrainingMetrics:
@@ -19,19 +16,14 @@ class TrainingMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.auc = Gauge(
-            "cx_model_auc", "Area under the ROC curve, latest 5,000 examples.", ["of"], registry=registry
-        )
-        self.log_loss = Gauge(
-            "cx_model_log_loss", "Log loss, latest 5,000 examples.", ["of"], registry=registry
-        )
-        self.brier = Gauge("cx_model_brier", "Brier score, latest 5,000 examples.", ["of"], registry=registry)
-        self.calibration_error = Gauge(
-            "cx_model_calibration_error",
-            "Distance of risk and share lost, latest 5,000 examples.",
-            ["of"],
-            registry=registry,
-        )
+        self._judged = {
+            name: Gauge(f"cx_model_{name}", f"{text}, latest 5,000 examples.", ["of"], registry=registry)
+            for name, text in _JUDGED.items()
+        }
+        self._by_stage = {
+            name: Gauge(f"cx_model_stage_{name}", f"{text}, by 5A stage.", ["of", "stage"], registry=registry)
+            for name, text in _BY_STAGE.items()
+        }
         self.churned = Gauge(
             "cx_model_churned_ratio", "Share lost of the latest 5,000 examples.", registry=registry
         )
@@ -46,26 +38,78 @@ class TrainingMetrics:
         )
         self.batches_refused = Counter(
             "cx_model_batches_refused",
-            "Batches that would have spoiled the model: weights, surprise or worse.",
+            "Batches that would have spoiled the model: weights, surprise, worse or failed.",
+            ["reason"],
+            registry=registry,
+        )
+        self.challenger_refused = Counter(
+            "cx_model_challenger_batches_refused",
+            "Batches that would have spoiled the challenger alone.",
             ["reason"],
             registry=registry,
         )
         self.drifts = Counter(
-            "cx_model_drift", "Times that log loss or mean score has drifted.", ["of"], registry=registry
+            "cx_model_drift",
+            "Times that log loss, mean score, a signal, or one of the kinds of touchpoints has drifted.",
+            ["of"],
+            registry=registry,
         )
         self.published = Counter("cx_model_versions", "Models published.", registry=registry)
+        self.promotions = Counter(
+            "cx_model_promotions", "Challengers put in force.", ["by"], registry=registry
+        )
         self.learned = Gauge(
             "cx_model_learned_examples", "Examples that the model has learned from.", registry=registry
         )
+        self._kind = Gauge(
+            "cx_model_kind_info",
+            "Always 1; the labels say of which kind champion and challenger are.",
+            ["of", "kind"],
+            registry=registry,
+        )
+        self._difference = Gauge(
+            "cx_model_challenger_log_loss_difference",
+            "The challenger's log loss less the champion's, on the same examples.",
+            ["at"],
+            registry=registry,
+        )
+        self._better = Gauge(
+            "cx_model_challenger_better", "1 where the challenger is to be promoted.", registry=registry
+        )
 
-    def show(self, learner: Learner) -> None:
+    def show(self, figures: TrainingFigures) -> None:
         """Bring gauges up to date."""
-        self.learned.set(learner.learned)
-        for of in OF:
-            if (found := learner.quality(of)) is not None:
-                quality, brier = found
-                self.auc.labels(of).set(quality.auc)
-                self.log_loss.labels(of).set(quality.log_loss)
-                self.brier.labels(of).set(brier)
-                self.calibration_error.labels(of).set(quality.calibration_error)
-                self.churned.set(quality.churned)
+        self.learned.set(figures.learned)
+        # What is not told any more is not to stand there as it was.
+        for gauge in (*self._judged.values(), *self._by_stage.values(), self._kind, self._difference):
+            gauge.clear()
+        for of, kind in figures.kinds.items():
+            self._kind.labels(of, kind).set(1)
+        for of, told in figures.risks.items():
+            self.churned.set(told.churned)
+            for name, gauge in self._judged.items():
+                gauge.labels(of).set(getattr(told, name))
+        for of, stages in figures.stages.items():
+            for stage, told in stages.items():
+                for name, gauge in self._by_stage.items():
+                    gauge.labels(of, stage).set(getattr(told, name))
+        comparison = figures.comparison
+        self._better.set(comparison is not None and comparison.better)
+        if comparison is not None:
+            self._difference.labels("mean").set(comparison.difference)
+            self._difference.labels("bound").set(comparison.bound)
+
+
+_JUDGED = {
+    "auc": "Area under the ROC curve",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "calibration_error": "Distance of risk and share lost",
+}
+
+_BY_STAGE = {
+    "auc": "Area under the ROC curve",
+    "log_loss": "Log loss",
+    "calibration_error": "Distance of risk and share lost",
+    "points": "Examples judged",
+}

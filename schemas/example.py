@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from schemas.catalogue import Stage
 from schemas.cloudevents import CloudEvent
 from schemas.timestamp import to_datetime
 
@@ -35,6 +36,7 @@ class ExampleData(msgspec.Struct, frozen=True):
         features: what was seen of the customer then, by name; what is not there is 0.
         history: of the customer as it is known now: active days after the first, days from the first to the
             latest of them, and days from the first until now.
+        stage: where the customer stood on the journey then; null where it was not noted.
     """
 
     seen: datetime
@@ -45,6 +47,7 @@ class ExampleData(msgspec.Struct, frozen=True):
     model: str
     features: dict[str, float]
     history: History
+    stage: Stage | None = None
 
 
 class Example(msgspec.Struct, frozen=True, gc=False):

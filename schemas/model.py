@@ -19,6 +19,13 @@ FORMAT = 1
 PREFIX = "learned-"
 """Begins the version of every model that was learned in the stream."""
 
+CHALLENGER = b"challenger"
+"""Key of the record whose value is the version of the model that learns in the shadow, which decides
+nothing; no version is called so, as each has an `@`."""
+
+KIND = "stacked"
+"""What a model is of that does not say its kind, as those from before there were others."""
+
 MAX_BYTES = 1_000_000
 """Largest model, in bytes: with the record that puts it in force, it is one batch below the 1 MiB that a
 topic takes. With as many features as a scorer takes, one has some 400,000."""
@@ -36,6 +43,8 @@ class Model(msgspec.Struct, frozen=True):
         offsets: by partition, the offset of the first example that it has not learned from.
         scorer: what the scorer has learned, as plain numbers.
         trainer: what else the trainer has to know to go on from here, as plain numbers.
+        kind: of the scorer, one of `stream.churn.kinds`.
+        figures: how good it was when it was published, for people to look at; no program goes by it.
     """
 
     format: int
@@ -46,6 +55,22 @@ class Model(msgspec.Struct, frozen=True):
     offsets: dict[int, int]
     scorer: dict[str, Any]
     trainer: dict[str, Any]
+    kind: str = KIND
+    figures: dict[str, Any] = {}
+
+
+class Stood(msgspec.Struct, frozen=True):
+    """What a model says of where its trainer stood.
+
+    Attributes:
+        format: version of the published form.
+        number: as of the model.
+        offsets: as of the model.
+    """
+
+    format: int
+    number: int
+    offsets: dict[int, int]
 
 
 class _Formatted(msgspec.Struct):
@@ -55,6 +80,7 @@ class _Formatted(msgspec.Struct):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Model).decode
 _format_of = msgspec.msgpack.Decoder(_Formatted).decode
+_stood = msgspec.msgpack.Decoder(Stood).decode
 
 
 def new_model(
@@ -64,6 +90,8 @@ def new_model(
     offsets: dict[int, int],
     scorer: dict[str, Any],
     trainer: dict[str, Any],
+    kind: str = KIND,
+    figures: dict[str, Any] | None = None,
 ) -> Model:
     """A model under the version that follows from its number and what was learned.
 
@@ -71,7 +99,8 @@ def new_model(
     'learned-12@651c48ee'
     """
     digest = blake2b(_encode(scorer), digest_size=4).hexdigest()
-    return Model(FORMAT, f"{PREFIX}{number}@{digest}", number, horizon_s, learned, offsets, scorer, trainer)
+    version = f"{PREFIX}{number}@{digest}"
+    return Model(FORMAT, version, number, horizon_s, learned, offsets, scorer, trainer, kind, figures or {})
 
 
 def encode(model: Model) -> bytes:
@@ -95,3 +124,12 @@ def decode(published: bytes, where: str) -> Model:
         return _decode(published)
     except msgspec.DecodeError as error:
         raise InputError(f"{where} is no model: {error}") from None
+
+
+def stood(published: bytes) -> Stood | None:
+    """Where a model's trainer stood, without reading what it has learned; None where that can't be told."""
+    try:
+        told = _stood(published)
+    except msgspec.DecodeError:
+        return None
+    return told if told.format == FORMAT else None

@@ -11,7 +11,17 @@ OPERATIONS = {3: "Read", 4: "Write", 5: "Create", 8: "Describe", 10: "DescribeCo
 """Operations that dangol needs, by Kafka's number for each; it is also its bit in an answer."""
 
 Role = Literal[
-    "worker", "trainer", "topics create", "publish", "tail", "playbook", "risks", "causes", "explain", "dlq"
+    "worker",
+    "trainer",
+    "model",
+    "topics create",
+    "publish",
+    "tail",
+    "playbook",
+    "risks",
+    "causes",
+    "explain",
+    "dlq",
 ]
 Kind = Literal["topic", "group", "transactional-id"]
 Pattern = Literal["literal", "prefixed"]
@@ -55,6 +65,7 @@ def rights(topics: Topics, group: str) -> dict[Role, list[Right]]:
             Right("topic", topics.examples, "literal", ("Read",)),
             Right("topic", topics.models, "literal", ("Read", "Write")),
         ],
+        "model": [Right("topic", topics.models, "literal", ("Read", "Write"))],
         "topics create": [Right("topic", ours, "prefixed", ("Create", "DescribeConfigs"))],
         "publish": [Right("topic", topics.touchpoints, "literal", ("Write",))],
         "tail": [Right("topic", ours, "prefixed", ("Read",))],

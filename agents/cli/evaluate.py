@@ -25,8 +25,8 @@ TASKS: dict[str, dict[str, str]] = {
 }
 """The two tasks on CDNOW: after each purchase; and weekly, of one customer in ten. The horizon is 90 days."""
 
-MODELS = ("stacked", "logistic", "naive-bayes", "adaptive-tree", "adaptive-forest")
-"""As `agents.evaluation.models.MODELS`; here too, because --help must not import River. The default first."""
+MODELS = ("stacked", "stacked-forgetting", "logistic", "naive-bayes", "adaptive-tree", "adaptive-forest")
+"""As `stream.churn.kinds.KINDS`; here too, because --help must not import River. The default first."""
 
 _EVERY = re.compile(r"every:([1-9][0-9]{0,3})d")
 
@@ -126,12 +126,12 @@ def churn(
     playbook = playbook_of(touchpoints, activity, data)
 
     from agents.evaluation.figures import figures_of
-    from agents.evaluation.models import MODELS as MADE
     from agents.evaluation.timed import Timed
+    from stream.churn.kinds import new
     from stream.churn.prequential import Prequential
 
     names = MODELS if "all" in models else tuple(dict.fromkeys(models))
-    timed = [Timed(MADE[name](horizon_days)) for name in names]
+    timed = [Timed(new(name, horizon_days)) for name in names]
     scorers: list[Scorer] = [*timed, *_anchors(horizon_days, baselines)]
     run = Prequential(playbook, scorers, horizon, every=every, longest_silence=int(max_recency_days * DAY))
     points = list(_shown(run, touchpoints, span, start))

@@ -230,6 +230,11 @@ class BayesianLogistic(base.Classifier):
         """The features met so far, in order."""
         return self._names
 
+    def priors(self) -> Floats:
+        """The variance of each weight before anything was learned."""
+        rest = len(self._terms) - 2 - len(self._names)
+        return np.array([1.0, self.prior_offset, *[self.prior] * len(self._names), *[self.prior_bend] * rest])
+
     def snapshot(self) -> dict[str, Any]:
         """All that was learned, as plain numbers; of the covariance the lower half, column by column."""
         size = len(self._weights)
@@ -410,9 +415,7 @@ class BayesianLogistic(base.Classifier):
         self._weights = np.zeros(size)
         self._weights[1] = 1.0
         self._covariance = np.zeros((size, size), order="F")
-        variances = [1.0, self.prior_offset] + [self.prior] * len(names)
-        variances += [self.prior_bend] * (len(bends) + len(crosses))
-        self._covariance[np.diag_indices(size)] = variances
+        self._covariance[np.diag_indices(size)] = self.priors()
         kept = [(place, old_terms[term]) for place, term in enumerate(self._terms) if term in old_terms]
         if kept:
             now, before = (np.array(places, dtype=np.intp) for places in zip(*kept, strict=True))

@@ -20,10 +20,12 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
 from struct import Struct, calcsize, error, pack, unpack_from
+from typing import get_args
 from zlib import crc32
 
 import msgspec
 
+from schemas.catalogue import Stage
 from schemas.churn import Churn
 from schemas.cloudevents import deterministic_id
 from schemas.duration import millis_of
@@ -47,7 +49,15 @@ MAX_MODEL = 24
 """Bytes of a model's version that are kept: as long as those that the trainer gives."""
 
 _HEAD = Struct(">qHHeB")
-"""When, the day of the latest activity, which signals there are, the risk, the length of the model's name."""
+"""When, day of the latest activity, which signals there are, the risk, stage and length of the version."""
+
+_LENGTH = 0b0001_1111
+"""The bits that hold the length of the model's version, `MAX_MODEL` at most; the others hold the stage."""
+
+_STAGES = (None, *get_args(Stage))
+"""Stages by what is written of them; 0 is what snapshots have that were taken when none was noted."""
+
+_STAGE = {stage: place << 5 for place, stage in enumerate(_STAGES)}
 
 _LAYOUT = crc32(" ".join(NAMES).encode()) & 0xFFFF
 """Tells apart which signals a snapshot holds: one of a program with others can't be read by this one."""
@@ -75,6 +85,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
         risk: what was said then.
         model: version of the model that said so.
         features: the signals; what is 0 is left out.
+        stage: where the customer stood on the journey; None where it was not noted.
     """
 
     time: int
@@ -82,6 +93,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     risk: float
     model: str
     features: dict[str, float]
+    stage: Stage | None
 
 
 def packed(profile: Profile, now: int, day: int, model: str) -> bytes:
@@ -96,7 +108,8 @@ def packed(profile: Profile, now: int, day: int, model: str) -> bytes:
         seen = pack(_SIGNALS, *values)
     except OverflowError:
         seen = pack(_SIGNALS, *(min(max(value, -_HUGE), _HUGE) for value in values))
-    head = _HEAD.pack(now, min(max(day, 0), 0xFFFF), _LAYOUT, profile.risk, len(version)) + version + seen
+    last = len(version) | _STAGE.get(profile.stage, 0)
+    head = _HEAD.pack(now, min(max(day, 0), 0xFFFF), _LAYOUT, profile.risk, last) + version + seen
     room = (MAX_BYTES - len(head)) // _KIND
     kinds = list(enumerate(profile.kinds.items()))
     if len(kinds) > room:
@@ -124,8 +137,8 @@ def unpacked(snapshot: bytes, kinds: Sequence[str]) -> Snapshot | None:
         kinds: the kinds of touchpoint of the profile that it is in, in order.
     """
     try:
-        time, day, layout, risk, length = _HEAD.unpack_from(snapshot)
-        start = _HEAD.size + length
+        time, day, layout, risk, last = _HEAD.unpack_from(snapshot)
+        start = _HEAD.size + (last & _LENGTH)
         if layout != _LAYOUT:
             return None
         values = unpack_from(_SIGNALS, snapshot, start)
@@ -139,7 +152,8 @@ def unpacked(snapshot: bytes, kinds: Sequence[str]) -> Snapshot | None:
             for end, steps in zip(_OF_KIND, snapshot[at + 1 : at + _KIND], strict=True):
                 if steps:
                     features[name + end] = steps / _STEPS
-    return Snapshot(time, day, risk, model, features)
+    stage = _STAGES[last >> 5] if last >> 5 < len(_STAGES) else None
+    return Snapshot(time, day, risk, model, features, stage)
 
 
 class Labels:
@@ -244,6 +258,7 @@ class Labels:
             seen.model,
             seen.features,
             (repeats, spanned, spanned + silent),
+            seen.stage,
         )
         id_ = deterministic_id(profile.customer, TIMER, str(seen.time))
         return Example(id_, profile.customer, known, touchpoint, data)
@@ -305,7 +320,7 @@ def merge(profile: Profile, other: Profile) -> None:
 
 def _moved(snapshot: bytes, places: Sequence[int]) -> bytes:
     """A snapshot whose kinds stand at other places of the profile."""
-    start = _HEAD.size + snapshot[_HEAD.size - 1] + calcsize(_SIGNALS)
+    start = _HEAD.size + (snapshot[_HEAD.size - 1] & _LENGTH) + calcsize(_SIGNALS)
     changed = bytearray(snapshot)
     for at in range(start, len(snapshot) - _KIND + 1, _KIND):
         changed[at] = places[snapshot[at]] if snapshot[at] < len(places) else snapshot[at]

@@ -1,52 +1,40 @@
-"""Learner: what the trainer has learned from examples so far, and the guard before what it learns next.
+"""Learner: what the trainer has learned from examples so far, and a challenger that learns in its shadow.
 
-Examples come in small batches. Of each it is first said what the risk is, and then it is learned from: so
-what was learned is always judged on what it had not seen. A batch that would spoil it is refused as a whole,
-and what was learned before stays, to the bit.
+Examples come in small batches. Champion and challenger learn from the same ones and are judged on them before
+they see them, each by the risks that it would have said. A batch that would spoil the champion is poison, and
+nobody learns from it; one that would spoil the challenger alone, the challenger does not learn from, but is
+judged by.
+
+Where something drifts, nothing is done by itself but to go on learning: a wrong alarm is to cost nothing, and
+a restart is to come to the same. What begins anew or forgets is a challenger's to be.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 from zlib import crc32
 
 import msgspec
-from river.drift import ADWIN
 
-from schemas.example import ExampleEvent
+from schemas.catalogue import Stage
+from schemas.example import ExampleData, ExampleEvent
+from schemas.model import KIND, MAX_BYTES
 from schemas.timestamp import DAY, to_millis
+from stream.churn.challenger import Comparison, compared
+from stream.churn.drift import Drift
 from stream.churn.plain import check_finite
-from stream.churn.quality import Quality, brier_of, log_loss_of, quality_of
-from stream.churn.stacked import Stacked
+from stream.churn.quality import Quality, log_loss_of
+from stream.churn.scorer import Scorer
+from stream.churn.student import Lesson, Student
+from stream.churn.window import Judged, Of, Window
 
 BATCH = 200
 """Examples that are learned from together, at most: what is lost if one of them is poison."""
 
 LARGEST = 1e6
 """A feature beyond it is no log of anything: the example is refused."""
-
-HEAVIEST = 50.0
-"""A weight beyond it, in log odds a standard deviation, has exploded."""
-
-KEPT = 1_000
-"""Examples kept to judge by, the latest that were learned from: a batch is not to make them a surprise."""
-
-COMPARABLE = 1_000, 20
-"""Of those, so many have to be there before anything is compared with them, and so many of either label: at
-first everything is a surprise, and where only cancellations are known as yet, whoever stayed is."""
-
-SURPRISE = 3.0, 1.0
-"""A batch whose log loss is so many times that of the examples kept, and by so much more, is poison."""
-
-WORSE = 1.5, 0.1
-"""What makes the log loss of the examples kept so many times as much, and more by so much than to say of
-everyone how many are lost, spoils: then to know nothing would be better."""
-
-WINDOW = 5_000
-"""Examples over which quality is told, the latest."""
 
 SAMPLE = 2_048
 """Customers kept for BG/NBD, by a hash of the id: four parameters are told to a few percent."""
@@ -61,6 +49,10 @@ ANEW = 100
 """Examples of another horizon in a row after which the playbook's horizon is taken to have changed: workers
 may differ for a moment."""
 
+MOST_BYTES = MAX_BYTES - 100_000
+"""Largest challenger, in bytes: with the sample of customers and the figures, it is still a model that can be
+published."""
+
 
 class Taken(msgspec.Struct):
     """What became of a batch.
@@ -69,8 +61,11 @@ class Taken(msgspec.Struct):
         learned: examples that were learned from.
         churned: how many of them were lost.
         refused: examples that were not, by reason: `unfit` or `horizon`.
-        spoiled: why the whole batch was refused: `weights`, `surprise` or `worse`; empty where it was not.
-        drifts: what has drifted: `log_loss` or `score`.
+        spoiled: why the whole batch was refused: `weights`, `surprise`, `worse` or `failed`; empty where it
+            was not.
+        spoiled_challenger: the same of the challenger, where the champion learned from it.
+        too_big: bytes of the challenger, if it has grown so large that it was given up; else 0.
+        drifts: what has drifted: names of signals, `log_loss`, `score`.
         anew: whether another horizon is learned from here on.
     """
 
@@ -78,6 +73,8 @@ class Taken(msgspec.Struct):
     churned: int = 0
     refused: dict[str, int] = {}
     spoiled: str = ""
+    spoiled_challenger: str = ""
+    too_big: int = 0
     drifts: tuple[str, ...] = ()
     anew: bool = False
 
@@ -86,71 +83,109 @@ class Learner:
     """Learns from batches of examples, one at a time.
 
     Attributes:
-        learned: examples learned from in all.
         horizon_s: what is learned, in seconds; 0 before the first example.
-        scorer: what was learned.
+        champion: what workers score by, once it is published.
+        challenger: what learns in its shadow; None where nothing does.
     """
 
     def __init__(self) -> None:
-        self.learned = 0
         self.horizon_s = 0.0
-        self.scorer = Stacked()
+        self.champion = Student(KIND, 90.0 * 86_400)
+        self.challenger: Student | None = None
         self._sample: dict[int, tuple[float, float, float]] = {}
         self._below = 1 << 32
         self._refit_at = -1
         self._others = 0
-        self._kept: deque[tuple[dict[str, float], bool]] = deque(maxlen=KEPT)
-        self._said: deque[tuple[float, float, bool]] = deque(maxlen=WINDOW)
-        self._drift_of_loss: Any = ADWIN()  # type: ignore[no-untyped-call]
-        self._drift_of_score: Any = ADWIN()  # type: ignore[no-untyped-call]
+        self._window = Window()
+        self._drift = Drift()
+
+    @property
+    def learned(self) -> int:
+        """Examples that the champion has learned from, of this horizon."""
+        return self.champion.learned
+
+    @property
+    def scorer(self) -> Scorer:
+        """What was learned."""
+        return self.champion.scorer
 
     def take(self, batch: Sequence[ExampleEvent]) -> Taken:
         """Learn from a batch, unless it would spoil what is known; `BATCH` examples at most."""
         taken = Taken()
-        good = [example for example in batch if self._is_fit(example, taken)]
+        good = [example for example in batch if self._is_fit(example.data, taken)]
         if not good:
             return taken
-        before = self.snapshot()
-        kept_before = self._loss_of_kept()
-        risks = []
-        for example in good:
-            features, churned = example.data.features, example.data.churned
-            risks.append(self.scorer.predict(features))
-            self.scorer.learn(features, churned=churned)
-        labels = [example.data.churned for example in good]
-        if taken.anew:
-            # What is kept was labelled by another horizon.
-            kept_before = None
-        taken.spoiled = self._spoiled(kept_before, log_loss_of(risks, labels))
+        lessons = [(example.data.features, example.data.churned) for example in good]
+        risks, taken.spoiled = self.champion.take(lessons)
         if taken.spoiled:
-            self.restore(before)
             return taken
-        for example, risk in zip(good, risks, strict=True):
-            self._note(example, risk)
-        taken.learned, taken.churned = len(good), sum(labels)
-        self.learned += len(good)
-        taken.drifts = self._drifts(good, risks)
+        in_shadow = self._challenged(lessons, taken)
+        for example, risk, its in zip(good, risks, in_shadow, strict=True):
+            data = example.data
+            self._window.add(Judged(data.risk, risk, its, data.churned, data.stage))
+            self._note(example)
+        taken.learned, taken.churned = len(good), sum(churned for _, churned in lessons)
+        taken.drifts = tuple(
+            dict.fromkeys(
+                what
+                for (features, churned), risk in zip(lessons, risks, strict=True)
+                for what in self._drift.see(features, risk, log_loss_of([risk], [churned]))
+            )
+        )
         self._fit(max(to_millis(example.time) for example in good))
         return taken
 
-    def quality(self, of: str) -> tuple[Quality, float] | None:
-        """How good risks were over the last `WINDOW` examples, and the Brier score; None where none can tell.
+    def challenge(self, kind: str, snapshot: dict[str, Any] | None = None, learned: int = 0) -> None:
+        """Have a challenger learn in the shadow, from nothing or from where it stood.
+
+        Raises:
+            ValueError: there is no such kind, or the snapshot can't be used.
+        """
+        challenger = Student(kind, self.horizon_s or 90.0 * 86_400, snapshot)
+        challenger.learned = learned
+        if snapshot is None and len(self._sample) >= FIRST_FIT:
+            challenger.refit(list(self._sample.values()))
+        self.challenger = challenger
+        self._window.without_challenger()
+
+    def promote(self) -> None:
+        """Have champion and challenger change places; they are compared anew from here on."""
+        assert self.challenger is not None
+        self.champion, self.challenger = self.challenger, self.champion
+        self._window.promote()
+
+    def go_back(self, kind: str, scorer: dict[str, Any], learned: int) -> None:
+        """Go on from what the champion once was, when it had learned from so many examples.
+
+        Raises:
+            ValueError: there is no such kind, or the snapshot can't be used.
+        """
+        self.champion.go_on(kind, self.horizon_s, scorer)
+        self.champion.learned = learned
+        self._window.clear()
+
+    def compared(self) -> Comparison | None:
+        """The challenger against the champion; None where there is none, or too little to compare."""
+        return None if self.challenger is None else compared(list(self._window.pairs()))
+
+    def quality(self, of: Of, stage: Stage | None = None) -> tuple[Quality, float] | None:
+        """How good risks were over the latest examples, and the Brier score; None where none can tell.
 
         Args:
-            of: `said` for what workers had said, `learned` for what was known before each was learned from.
+            of: `said` for what workers had said, `learned` for what was known before each was learned from,
+                `challenger` for what the challenger would have said.
+            stage: of customers at this stage alone.
         """
-        place = 0 if of == "said" else 1
-        risks, labels = [each[place] for each in self._said], [each[2] for each in self._said]
-        quality = quality_of(risks, labels)
-        return None if quality is None else (quality, brier_of(risks, labels))
+        return self._window.quality(of, stage)
 
     def snapshot(self) -> dict[str, Any]:
-        """All that was learned, and what is needed to go on from there, as plain numbers.
+        """All that the champion learned, and what is needed to go on from there, as plain numbers.
 
         What is kept to judge by is left out: after a restart, it is gathered anew.
         """
         return {
-            "scorer": self.scorer.snapshot(),
+            "kind": self.champion.kind,
+            "scorer": self.champion.snapshot(),
             "trainer": {
                 "learned": self.learned,
                 "horizon_s": self.horizon_s,
@@ -162,31 +197,42 @@ class Learner:
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take on a snapshot.
+        """Take on a snapshot; without a kind, it is of the default one.
 
         Raises:
             ValueError: it lacks something, or holds a number that is not finite.
         """
-        scorer = Stacked()
-        scorer.restore(snapshot["scorer"])
         trainer = snapshot["trainer"]
         try:
             check_finite(trainer)
             sample = zip(trainer["customers"], trainer["histories"], strict=True)
-            self._sample = {int(key): (float(n), float(last), float(age)) for key, (n, last, age) in sample}
-            self.learned, self.horizon_s = int(trainer["learned"]), float(trainer["horizon_s"])
-            self._below, self._refit_at = int(trainer["below"]), int(trainer["refit_at"])
+            histories = {int(key): (float(n), float(last), float(age)) for key, (n, last, age) in sample}
+            learned, horizon_s = int(trainer["learned"]), float(trainer["horizon_s"])
+            below, refit_at = int(trainer["below"]), int(trainer["refit_at"])
         except KeyError as missing:
             raise ValueError(f"the snapshot lacks {missing}") from None
         except TypeError as error:
             raise ValueError(f"the snapshot is not shaped as one: {error}") from None
-        self.scorer = scorer
+        self.champion = Student(snapshot.get("kind", KIND), horizon_s, snapshot["scorer"])
+        self.champion.learned, self.horizon_s = learned, horizon_s
+        self._sample, self._below, self._refit_at = histories, below, refit_at
 
-    def _is_fit(self, example: ExampleEvent, taken: Taken) -> bool:
+    def _challenged(self, lessons: Sequence[Lesson], taken: Taken) -> Sequence[float | None]:
+        """Have the challenger learn, and give it up if it grows too large; what it said before it learned."""
+        if self.challenger is None:
+            return [None] * len(lessons)
+        risks, taken.spoiled_challenger = self.challenger.take(lessons)
+        if (size := self.challenger.size()) > MOST_BYTES:
+            taken.too_big = size
+            self.challenger = None
+            self._window.without_challenger()
+            return [None] * len(lessons)
+        return risks
+
+    def _is_fit(self, data: ExampleData, taken: Taken) -> bool:
         """Whether an example can be learned from; if it is of another horizon for good, that is taken on."""
-        data = example.data
-        numbers = (*data.features.values(), *data.history, data.horizon_s)
-        if not all(isfinite(number) and abs(number) < LARGEST for number in numbers[:-1]) or not (
+        numbers = (*data.features.values(), *data.history)
+        if not all(isfinite(number) and abs(number) < LARGEST for number in numbers) or not (
             0.0 < data.horizon_s < LARGEST * 86_400
         ):
             taken.refused["unfit"] = taken.refused.get("unfit", 0) + 1
@@ -203,68 +249,27 @@ class Learner:
         return True
 
     def _begin(self, horizon_s: float) -> None:
-        """Learn of another horizon; how often customers come does not depend on it."""
-        fitted = self.scorer.bgnbd
-        self.scorer = Stacked(horizon_s / 86_400)
-        self.scorer.bgnbd = fitted
+        """Learn of another horizon."""
         self.horizon_s, self._others = horizon_s, 0
-        self._kept.clear()
-        self._said.clear()
+        for student in (self.champion, self.challenger):
+            if student is not None:
+                student.begin(horizon_s)
+        self._window.clear()
 
-    def _loss_of_kept(self) -> float | None:
-        """The log loss of the examples kept; None where they are too few."""
-        lost = sum(churned for _, churned in self._kept)
-        if len(self._kept) < COMPARABLE[0] or min(lost, len(self._kept) - lost) < COMPARABLE[1]:
-            return None
-        risks = [self.scorer.predict(features) for features, _ in self._kept]
-        return log_loss_of(risks, [churned for _, churned in self._kept])
-
-    def _spoiled(self, kept_before: float | None, loss: float) -> str:
-        """Why what was just learned is not to be taken over; empty where it is."""
-        snapshot = self.scorer.snapshot()
-        try:
-            check_finite(snapshot)
-        except ValueError:
-            return "weights"
-        if any(abs(weight) > HEAVIEST for weight in snapshot["weights"]):
-            return "weights"
-        if kept_before is None:
-            return ""
-        if loss > max(kept_before * SURPRISE[0], kept_before + SURPRISE[1]):
-            return "surprise"
-        kept_after = self._loss_of_kept()
-        labels = [churned for _, churned in self._kept]
-        ignorance = log_loss_of([sum(labels) / len(labels)] * len(labels), labels)
-        if kept_after is not None and kept_after > max(kept_before * WORSE[0], ignorance + WORSE[1]):
-            return "worse"
-        return ""
-
-    def _note(self, example: ExampleEvent, risk: float) -> None:
-        data = example.data
-        self._kept.append((data.features, data.churned))
-        self._said.append((data.risk, risk, data.churned))
+    def _note(self, example: ExampleEvent) -> None:
         # No id leaves with the model.
         key = crc32(example.subject.encode())
         if key in self._sample or key < self._below:
-            self._sample[key] = data.history
+            self._sample[key] = example.data.history
             while len(self._sample) > SAMPLE:
                 self._below //= 2
                 self._sample = {each: kept for each, kept in self._sample.items() if each < self._below}
-
-    def _drifts(self, batch: Sequence[ExampleEvent], risks: Sequence[float]) -> tuple[str, ...]:
-        found: dict[str, None] = {}
-        for example, risk in zip(batch, risks, strict=True):
-            self._drift_of_loss.update(log_loss_of([risk], [example.data.churned]))
-            self._drift_of_score.update(risk)
-            if self._drift_of_loss.drift_detected:
-                found["log_loss"] = None
-            if self._drift_of_score.drift_detected:
-                found["score"] = None
-        return tuple(found)
 
     def _fit(self, now: int) -> None:
         """Fit BG/NBD, if it is time to."""
         if len(self._sample) < FIRST_FIT or now < self._refit_at:
             return
-        self.scorer.refit(list(self._sample.values()))
+        for student in (self.champion, self.challenger):
+            if student is not None:
+                student.refit(list(self._sample.values()))
         self._refit_at = now + REFIT

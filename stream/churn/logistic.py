@@ -14,6 +14,7 @@ from river.utils.vectordict import VectorDict
 
 from stream.churn.clip import Clip
 from stream.churn.plain import check_finite
+from stream.churn.river_scorer import MOST_FEATURES
 from stream.churn.scorer import Features, Values
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -41,9 +42,9 @@ class Logistic:
 
     The features say much the same in several ways, and a second-order step tells them apart: on a
     year of real purchases its AUC was .763 where Adam's was .744, on the same pass. Its memory is
-    the square of the number of features, which is fixed.
+    the square of the number of features, which is bounded.
 
-    Before anything was learned it says 0.5 for everyone.
+    A feature that is left out is 0. Before anything was learned it says 0.5 for everyone.
 
     >>> scorer = Logistic()
     >>> scorer.predict({"recency": 3.0})
@@ -74,8 +75,9 @@ class Logistic:
         """
         if self._terms is None:
             self._terms = self._compile()
-        known = [term for term in self._terms if term[0] in features]
-        return _risk(self._regression.intercept, known, features)
+        if not all(term[0] in features for term in self._terms):
+            features = {**dict.fromkeys((term[0] for term in self._terms), 0.0), **features}
+        return _risk(self._regression.intercept, self._terms, features)
 
     def ordered(self, names: Sequence[str]) -> Callable[[Values], float]:
         """What predicts from features in the order of these names, by what is learned so far."""
@@ -119,7 +121,13 @@ class Logistic:
 
     def learn(self, features: Features, *, churned: bool) -> None:
         """Learn from a snapshot of features whose label has matured."""
-        self.pipeline.learn_one(dict(features), churned)
+        known = self._regression.optimizer._idx
+        # Newton's step moves all weights, and fails in River where a feature that has one is not there.
+        filled = {name: features.get(name, 0.0) for name in known}
+        for name in features:
+            if name not in known and len(filled) < MOST_FEATURES:
+                filled[name] = features[name]
+        self.pipeline.learn_one(filled, churned)
         self._terms = None
 
     def _compile(self) -> list[Term]:

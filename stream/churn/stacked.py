@@ -15,8 +15,6 @@ from stream.churn.calibration import Calibration
 from stream.churn.plain import check_finite
 from stream.churn.scorer import Features, probability
 
-_KIND = "stacked"
-
 KNOTS = {
     "recency": (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
     "lateness": (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
@@ -62,6 +60,9 @@ class Stacked(BayesianLogistic):
     >>> scorer.predict(active) < scorer.predict({**active, "recency": 5.0})
     True
     """
+
+    kind = "stacked"
+    """What its snapshots are called."""
 
     def __init__(self, horizon_days: float = 90.0) -> None:
         super().__init__(
@@ -125,7 +126,7 @@ class Stacked(BayesianLogistic):
         """All that was learned, as plain numbers."""
         model = self.bgnbd
         return {
-            "kind": _KIND,
+            "kind": self.kind,
             "horizon_days": self.horizon_days,
             "bgnbd": {"r": model.r, "alpha": model.alpha, "a": model.a, "b": model.b},
             "calibration": self.calibration.snapshot(),
@@ -138,8 +139,8 @@ class Stacked(BayesianLogistic):
         Raises:
             ValueError: it is of another kind, lacks something, or holds a number that is not finite.
         """
-        if snapshot.get("kind") != _KIND:
-            raise ValueError(f"a snapshot of kind {snapshot.get('kind')!r}, not {_KIND!r}")
+        if snapshot.get("kind") != self.kind:
+            raise ValueError(f"a snapshot of kind {snapshot.get('kind')!r}, not {self.kind!r}")
         check_finite(snapshot)
         try:
             horizon_days = float(snapshot["horizon_days"])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stream.churn.adaptive_forest import AdaptiveForest
 from stream.churn.adaptive_tree import AdaptiveTree
 from stream.churn.features import NAMES
+from stream.churn.forgetting import Forgetting
 from stream.churn.logistic import Logistic
 from stream.churn.naive_bayes import NaiveBayes
 from stream.churn.scorer import Features, Scorer, ordered
@@ -24,6 +25,7 @@ from tests.hotel import PROPERTY_TEST
 SCORERS: dict[Callable[[], Scorer], int] = {
     Logistic: 8_000,
     Stacked: 120_000,
+    Forgetting: 120_000,
     NaiveBayes: 4_000,
     AdaptiveTree: 600_000,
     partial(AdaptiveForest, trees=3): 2_000_000,
@@ -108,6 +110,22 @@ def test_input_is_left_alone(make: Callable[[], Scorer]) -> None:
     scorer.learn(features, churned=True)
 
     assert features == before
+
+
+@every_scorer
+def test_features_come_and_go(make: Callable[[], Scorer]) -> None:
+    """One that comes up in mid-stream is learned from, one that is left out is 0, and hundreds do no harm."""
+    scorer = taught(make)
+    drawn = customers(600, seed=3)
+    for number, (features, churned) in enumerate(drawn):
+        kept = {name: value for place, (name, value) in enumerate(features.items()) if place != number % 13}
+        scorer.learn({**kept, f"kind-{number // 2}:decayed": 1.0}, churned=churned)
+    asked = customers(1, seed=9)[0][0] | {"gap_std": 0.0}
+    missing = {name: value for name, value in asked.items() if name != "gap_std"}
+
+    assert 0.0 <= scorer.predict(asked) <= 1.0
+    assert scorer.predict(missing) == scorer.predict(asked)
+    assert size(scorer) < 9_000_000
 
 
 @every_scorer
@@ -207,7 +225,7 @@ def test_size_does_not_grow_with_what_was_seen(make: Callable[[], Scorer]) -> No
     assert [count for count in (100, 2_000) if size(taught(make, count)) > SCORERS[make]] == []
 
 
-@pytest.mark.parametrize("make", [Logistic, Stacked, NaiveBayes])
+@pytest.mark.parametrize("make", [Logistic, Stacked, Forgetting, NaiveBayes])
 def test_weights_take_as_much_as_at_first(make: Callable[[], Scorer]) -> None:
     """What is no tree takes for ten times as many customers what it took before, save for the digits."""
     assert size(taught(make, 1_000)) < size(taught(make, 100)) * 1.2
@@ -222,7 +240,7 @@ def test_logistic_predicts_what_its_pipeline_does() -> None:
         first = next(iter(features))
         missing = {name: value for name, value in features.items() if name != first}
         for asked in (features, {**features, first: 1e6}, missing):
-            assert scorer.pipeline.predict_proba_one(asked)[True] == pytest.approx(
+            assert scorer.pipeline.predict_proba_one({first: 0.0, **asked})[True] == pytest.approx(
                 scorer.predict(asked), rel=1e-12, abs=1e-15
             )
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from agents.cli import main
 from agents.cli.evaluate import MODELS
-from agents.evaluation.models import MODELS as MADE
+from agents.cli.trainer import KINDS as CHALLENGERS
+from stream.churn.kinds import KINDS
 
 KEYS = [
     *("points", "evaluated", "base_rate", "auc", "log_loss", "brier", "ece", "worst_month_ratio"),
@@ -132,4 +133,4 @@ def test_models_run_side_by_side(tmp_path: Path) -> None:
 
 def test_every_model_can_be_named() -> None:
     """What --help names is what there is."""
-    assert list(MODELS) == list(MADE)
+    assert list(MODELS) == list(CHALLENGERS) == list(KINDS)

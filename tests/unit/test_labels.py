@@ -251,6 +251,38 @@ def test_snapshots_of_a_program_with_other_signals_are_no_examples() -> None:
     assert lived(learning(), profile=old, until=NOON + 31 * DAY)[1] == []
 
 
+def test_the_stage_that_was_stood_at_goes_with_the_example() -> None:
+    """It is that of the look, whatever came after; of all five, and a version of full length beside it."""
+    profile, known = lived(learning(), BOUGHT, happened("review.posted", NOON + DAY), until=NOON + 31 * DAY)
+    stages = ("aware", "appeal", "ask", "act", "advocate")
+    packed = [
+        labels.packed(msgspec.structs.replace(profile, stage=stage), NOON, 20_526, "m" * 24)
+        for stage in stages
+    ]
+    seen = [labels.unpacked(each, list(profile.kinds)) for each in packed]
+
+    assert known[0].data.stage == "act"
+    assert [each and each.stage for each in seen] == list(stages)
+    assert {each and each.model for each in seen} == {"m" * 24}
+
+
+OLDER = (
+    "0000019cec37b600502ee90e3400026d310000398c000040cc398c000000000000000000000000000000000000398c398c"
+    "398c3cd43a2e40cc40cc398c398c398c398c000000000000000000111100"
+)
+"""A look at one who had bought once, as it was packed before stages were."""
+
+
+def test_a_look_from_before_there_were_stages_matures_without_one() -> None:
+    """It is read as it was, and its example says no stage."""
+    profile, _ = lived(learning(), BOUGHT)
+    older = msgspec.structs.replace(profile, pending=(bytes.fromhex(OLDER),))
+    _, known = lived(learning(), profile=older, until=NOON + 30 * DAY + 1)
+
+    assert [(each.data.model, each.data.risk, each.data.stage) for each in known] == [("m1", 0.25, None)]
+    assert known[0].data.features == lived(learning(), BOUGHT, until=NOON + 30 * DAY + 1)[1][0].data.features
+
+
 def test_two_ids_that_are_one_customer_have_one_set_of_what_waits() -> None:
     """What was seen of both matures in time, with its own kinds, and by what either did."""
     engine = learning()

@@ -125,7 +125,7 @@ def test_what_is_no_number_never_gets_in() -> None:
 
 def test_weights_that_explode_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a weight is beyond all reason, what was learned before stays."""
-    monkeypatch.setattr("stream.churn.learner.HEAVIEST", 1e-3)
+    monkeypatch.setattr("stream.churn.student.HEAVIEST", 1e-3)
     learner = Learner()
     learner.take(events(*examples(1)))
     before = learner.snapshot()

@@ -16,6 +16,7 @@ from schemas import model as codec
 from schemas.churn import Churn
 from schemas.errors import InputError
 from schemas.model import Model, new_model
+from stream.churn.kinds import KINDS
 from stream.churn.signals import signals_of
 from stream.churn.stacked import Stacked
 from stream.engine import Engine
@@ -87,6 +88,76 @@ def test_it_scores_by_the_model_in_force() -> None:
     scorer.restore(two.scorer)
     assert profile.risk == scorer.predict(signals_of(profile, NOON))
     assert two.version.encode() in profile.pending[0]
+
+
+def of_kind(kind: str, number: int) -> Model:
+    """A model of a kind."""
+    scorer = KINDS[kind](90.0)
+    for day in range(300):
+        scorer.learn({"recency": float(day % 10), "frequency": 0.7}, churned=day % 10 > 5)
+    return new_model(number, 90 * 86_400.0, 300, {0: 300}, scorer.snapshot(), {}, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_of_any_kind_is_scored_by(kind: str) -> None:
+    """What is published says of which kind it is, and workers score by it as by any other, and go back."""
+    worker = Worker(QUARTER)
+    one, other = learned(1), of_kind(kind, 2)
+    bought = happened("order.placed", NOON, amount=10.0)
+    scorer = KINDS[kind](90.0)
+    scorer.restore(other.scorer)
+
+    assert (worker.hear(one), worker.hear(other)) == (one.version, other.version)
+    profile = worker.engine.step(None, bought, NOON).profile
+    assert profile.risk == scorer.predict(signals_of(profile, NOON))
+    assert worker.hear(current=one.version) == one.version
+
+
+def test_a_model_from_before_there_were_kinds_is_of_the_default_one() -> None:
+    """It says none, and is read and scored by as it was."""
+    worker = Worker(QUARTER)
+    one = learned(1)
+    older = {
+        name: value for name, value in msgspec.to_builtins(one).items() if name not in ("kind", "figures")
+    }
+    worker.put(one.version, msgspec.msgpack.encode(older))
+    worker.put("current", one.version.encode())
+    asyncio.run(worker.models.judge())
+
+    assert "kind" not in older
+    assert worker.engine.model == one.version
+
+
+def test_a_model_of_a_kind_that_is_not_known_is_refused() -> None:
+    """One of a later program is one line, and the one before goes on; so is one that is not what it says."""
+    worker = Worker(QUARTER)
+    one = learned(1)
+    worker.hear(one)
+    later = msgspec.structs.replace(learned(2), kind="oracle")
+    liar = msgspec.structs.replace(learned(3), kind="logistic")
+    with capture_logs() as logs:
+        after = worker.hear(later), worker.hear(liar)
+
+    assert after == (one.version, one.version)
+    known = ", ".join(KINDS)
+    assert [line["reason"] for line in logs] == [
+        f"{TOPIC} {later.version} can't be used: it is of the kind 'oracle', and there are {known}",
+        f"{TOPIC} {liar.version} can't be used: a snapshot of kind 'stacked', not 'logistic-newton'",
+    ]
+
+
+def test_a_challenger_is_not_scored_by_before_it_is_in_force() -> None:
+    """It stands on the topic, and under a key of its own which it is; workers go on."""
+    worker = Worker(QUARTER)
+    one, other = learned(1), of_kind("logistic", 2)
+    worker.hear(one)
+    worker.put(other.version, codec.encode(other))
+    worker.put("challenger", other.version.encode())
+    asyncio.run(worker.models.judge())
+    before = worker.engine.model, worker.models._shelf.challenger
+
+    assert before == (one.version, other.version)
+    assert worker.hear(current=other.version) == other.version
 
 
 def test_a_playbook_that_has_nothing_learned_goes_on_with_the_model_that_ships() -> None:

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from agents.cli import COMMANDS, INTERRUPTED, main
 from agents.connection import Connection
 from agents.metrics import Metrics
+from agents.training_metrics import TrainingMetrics
 from schemas import errors, touchpoint
 from schemas.conditions.syntax import MAX_LENGTH, MAX_NESTING
 from schemas.conditions.vocabulary import FUNCTIONS, KINDS, METHODS, NOW, VARIABLES
@@ -47,6 +48,8 @@ from schemas.timestamp import DAY, HOUR
 from schemas.topics import Topics
 from stream import arbitration
 from stream.arbitration import consent, holding, lifecycle
+from stream.churn import kinds
+from stream.churn.drift import OF
 from stream.duplicates import WINDOW
 from stream.engine import DEFAULT_PLAYBOOK, LATENESS
 from stream.plays.context import EXPIRED, STALE
@@ -158,17 +161,45 @@ def _code_of(node: ast.expr) -> str | None:
 
 
 def test_metrics() -> None:
-    """The table of metrics is what a worker shows, with its labels."""
-    registry = CollectorRegistry()
-    Metrics(registry, [])
-    shown = []
+    """The tables of metrics are what a worker and a trainer show, with their labels."""
+    of_worker, of_trainer = CollectorRegistry(), CollectorRegistry()
+    Metrics(of_worker, [])
+    TrainingMetrics(of_trainer)
+    told = first_cells(section("Learning while it runs"))
+
+    assert sorted(first_cells(section("Health and metrics"))) == sorted(shown(of_worker))
+    assert sorted(name for name in told if name.startswith("cx_")) == sorted(shown(of_trainer))
+    assert sorted(name for name in told if not name.startswith("cx_")) == sorted(kinds.KINDS)
+
+
+def shown(registry: CollectorRegistry) -> list[str]:
+    """The metrics of a registry, with their labels."""
+    names = []
     for collector in registry._collector_to_names:
         (family,) = collector.collect()
         labels = ",".join(getattr(collector, "_labelnames", ()))
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        shown.append(f"{name}{{{labels}}}" if labels else name)
+        names.append(f"{name}{{{labels}}}" if labels else name)
+    return names
 
-    assert sorted(first_cells(section("Health and metrics"))) == sorted(shown)
+
+def test_alerts_ask_for_metrics_that_there_are() -> None:
+    """Each alert asks workers or the trainer for metrics with labels and words that they have."""
+    of_worker, of_trainer = CollectorRegistry(), CollectorRegistry()
+    Metrics(of_worker, [])
+    TrainingMetrics(of_trainer)
+    known = {name.partition("{")[0]: name for name in (*shown(of_worker), *shown(of_trainer))}
+    rules = yaml.safe_load((ROOT / "deploy/alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+    asked = [each for rule in rules for each in re.findall(r"(cx_\w+)(?:\{(.*?)\})?", rule["expr"])]
+
+    assert len(rules) == 7
+    assert {rule["labels"]["severity"] for rule in rules} == {"warning", "info"}
+    assert all(rule["annotations"].keys() == {"summary", "action"} for rule in rules)
+    for name, matchers in asked:
+        found = known[re.sub(r"(_sum|_count)$", "", name)]
+        for label, words in re.findall(r'(\w+)!?=~?"(.*?)"', matchers):
+            assert label in found.partition("{")[2]
+            assert set(words.split("|")) <= {*OF, "said"}
 
 
 def test_exit_codes() -> None:

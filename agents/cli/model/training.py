@@ -24,17 +24,7 @@ _VERSION = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 _COLUMNS = ("points", "churned", "AUC", "log loss", "calibration error")
 
 
-@click.group
-def command() -> None:
-    """Make the churn model that decisions are scored with.
-
-    \b
-    Example:
-      dangol model train --data cdnow
-    """
-
-
-@command.command
+@click.command(short_help="Make the model that ships, or one from a file.")
 @click.option(
     "--data",
     metavar="FILE|cdnow",
