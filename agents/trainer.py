@@ -98,14 +98,17 @@ class Trainer:
             log.error(
                 "a batch of examples was refused, what was learned before stays",
                 reason=taken.spoiled,
+                failure=self.learner.champion.failure or None,
                 examples=len(batch),
                 places=_places(records),
             )
         if taken.spoiled_challenger:
             metrics.challenger_refused.labels(taken.spoiled_challenger).inc()
+            challenger = self.learner.challenger
             log.warning(
                 "a batch of examples was refused for the challenger alone",
                 reason=taken.spoiled_challenger,
+                failure=None if challenger is None else challenger.failure or None,
                 places=_places(records),
             )
         if taken.too_big:

@@ -140,6 +140,8 @@ class Session:
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
             records = [record for each in fetched.values() for record in each]
             if records:
+                # What was chosen before they were read is what learns from them.
+                await self._heed(None)
                 # In order of time, as far as they were read together.
                 records.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
                 await asyncio.to_thread(self.trainer.take, records)

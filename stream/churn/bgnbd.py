@@ -78,7 +78,9 @@ class BgNbd(msgspec.Struct, frozen=True):
         if repeats < 0.5:
             lost = -_LIMIT
         else:
-            lost = log(self.a / (self.b + repeats - 1.0)) + purchases * log(whole / (self.alpha + latest))
+            # Where one is a little less than one, the logarithm is to have something to go by.
+            more = repeats - 1.0 if repeats > 1.0 else 0.0
+            lost = log(self.a / (self.b + more)) + purchases * log(whole / (self.alpha + latest))
             lost = min(lost, _LIMIT)
         rest = exp(purchases * log(whole / (whole + horizon)))
         returns = (1.0 - rest) / (1.0 + exp(lost))
@@ -108,7 +110,7 @@ class BgNbd(msgspec.Struct, frozen=True):
             # In this model nobody is lost before the first repeated purchase. Counts come back from logs: one
             # repeat may be a little less than one.
             return -_LIMIT
-        odds = log(self.a / (self.b + repeats - 1.0))
+        odds = log(self.a / (self.b + max(repeats - 1.0, 0.0)))
         odds += (self.r + repeats) * log((self.alpha + age) / (self.alpha + latest))
         return min(odds, _LIMIT)
 

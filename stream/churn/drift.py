@@ -50,7 +50,7 @@ class Drift:
         self._kinds = 0
 
     def see(self, features: Features, risk: float, loss: float) -> tuple[str, ...]:
-        """Watch an example; what has drifted by it: names of signals, `log_loss`, `score`.
+        """Watch an example; what has drifted by it: names of signals, `score`, and `log_loss` where it rose.
 
         Args:
             features: what was seen of the customer.
@@ -64,10 +64,14 @@ class Drift:
                     watched[name] = _detector()
                     self._kinds += 1
         found = []
-        for name, detector in ((LOG_LOSS, self._loss), (SCORE, self._score)):
-            detector.update(loss if name == LOG_LOSS else risk)
-            if detector.drift_detected:
-                found.append(name)
+        before = self._loss.estimation
+        self._loss.update(loss)
+        # That it falls is what learning is for.
+        if self._loss.drift_detected and self._loss.estimation > before:
+            found.append(LOG_LOSS)
+        self._score.update(risk)
+        if self._score.drift_detected:
+            found.append(SCORE)
         get = features.get
         for name, detector in watched.items():
             detector.update(get(name, 0.0))

@@ -157,11 +157,16 @@ class Learner:
     def go_back(self, kind: str, scorer: dict[str, Any], learned: int) -> None:
         """Go on from what the champion once was, when it had learned from so many examples.
 
+        Where that was of the challenger's kind, it is the champion of now that goes on in the shadow.
+
         Raises:
             ValueError: there is no such kind, or the snapshot can't be used.
         """
-        self.champion.go_on(kind, self.horizon_s, scorer)
-        self.champion.learned = learned
+        successor = self.champion.successor(kind, self.horizon_s, scorer)
+        successor.learned = learned
+        if self.challenger is not None and self.challenger.kind == kind != self.champion.kind:
+            self.challenger = self.champion
+        self.champion = successor
         self._window.clear()
 
     def compared(self) -> Comparison | None:

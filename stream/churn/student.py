@@ -54,6 +54,7 @@ class Student:
         kind: of the scorer.
         scorer: what was learned.
         learned: examples learned from in all.
+        failure: what the scorer said when it failed in the latest batch; else empty.
 
     Raises:
         ValueError: there is no such kind, or the snapshot can't be used.
@@ -63,6 +64,7 @@ class Student:
         self.kind = kind
         self.scorer = new(kind, horizon_s / 86_400, snapshot)
         self.learned = 0
+        self.failure = ""
         self._kept: deque[Lesson] = deque(maxlen=KEPT)
         self._safe: dict[str, Any] | None = None
 
@@ -75,14 +77,15 @@ class Student:
         self._safe = None
         self._kept.clear()
 
-    def go_on(self, kind: str, horizon_s: float, snapshot: dict[str, Any]) -> None:
-        """Go on from what was learned once.
+    def successor(self, kind: str, horizon_s: float, snapshot: dict[str, Any]) -> Student:
+        """One who goes on from what was learned once, and is judged by the examples that are kept here.
 
         Raises:
             ValueError: there is no such kind, or the snapshot can't be used.
         """
-        self.scorer, self.kind = new(kind, horizon_s / 86_400, snapshot), kind
-        self._safe = None
+        successor = Student(kind, horizon_s, snapshot)
+        successor._kept += self._kept
+        return successor
 
     def refit(self, histories: Sequence[tuple[float, float, float]]) -> None:
         """Fit what needs no labels, where the scorer has such a part."""
@@ -107,7 +110,7 @@ class Student:
             what was said of each before it was learned from, and why all of it was refused: `weights`,
             `surprise`, `worse` or `failed`; empty where it was not. Of what failed 0.5 was said.
         """
-        before = self.snapshot()
+        before, self.failure = self.snapshot(), ""
         risks: list[float] = []
         try:
             kept_before = self._loss_of_kept()
@@ -115,7 +118,8 @@ class Student:
                 risks.append(self.scorer.predict(features))
                 self.scorer.learn(features, churned=churned)
             spoiled, after = self._judged(kept_before, log_loss_of(risks, [churned for _, churned in batch]))
-        except _FAILURES:
+        except _FAILURES as error:
+            self.failure = f"{type(error).__name__}: {error}"
             risks += [0.5] * (len(batch) - len(risks))
             spoiled, after = "failed", None
         if spoiled:

@@ -71,3 +71,11 @@ def test_no_data_make_it_degenerate(customers: list[tuple[float, float, float]])
     for history in [(0.0, 0.0, 0.0), (1e4, 364.0, 365.0), (1.0, 1.0, 1e6)]:
         assert 0.0 <= found.silent(*history, 90.0) <= 1.0
         assert all(map(isfinite, found.log_odds(*history, 90.0)))
+
+
+def test_a_repeat_that_is_a_little_less_than_one_is_one() -> None:
+    """Counts come back from logs: where hardly anyone stays, that is no logarithm of less than nothing."""
+    model = BgNbd(r=40.0, alpha=281.0, a=3.6, b=0.0004)
+
+    assert model.log_odds(0.9995, 7.0, 8.0, 30.0)[1] == 9.0
+    assert model.alive(0.9995, 7.0, 8.0) == pytest.approx(model.alive(1, 7.0, 8.0), rel=1e-2)

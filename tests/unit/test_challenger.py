@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import exp
 from random import Random
 
 import msgspec
@@ -22,6 +23,7 @@ from stream.churn.learner import BATCH, Learner
 from stream.churn.logistic import Logistic
 from stream.churn.plain import check_finite
 from stream.churn.scorer import Scorer
+from stream.churn.signals import NAMES
 from stream.churn.stacked import Stacked
 from tests.unit.test_learner import MONTH_S, events, examples, records
 
@@ -147,9 +149,20 @@ class NotANumber(Stacked):
             self._weights[0] = float("nan")
 
 
-@pytest.mark.parametrize("make", [exploding, NotANumber])
+class Failing(Stacked):
+    """A default scorer that divides by nothing after its three hundredth lesson."""
+
+    def learn(self, features: dict[str, float], *, churned: bool) -> None:  # type: ignore[override]
+        """Learn, and fail at times."""
+        super().learn(features, churned=churned)
+        self.horizon_days /= float(self._count + self._held < 300)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(exploding, "weights"), (NotANumber, "weights"), (Failing, "failed")]
+)
 def test_what_would_spoil_a_challenger_alone_is_undone(
-    make: Callable[[], Scorer], monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], Scorer], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weights that explode or are no numbers never get into its model; the champion learns on."""
     monkeypatch.setitem(KINDS, "logistic", lambda _horizon_days: make())
@@ -163,10 +176,10 @@ def test_what_would_spoil_a_challenger_alone_is_undone(
         check_finite(published.scorer)
 
     assert trainer.learner.learned == 5 * BATCH
-    refused = registry.get_sample_value("cx_model_challenger_batches_refused_total", {"reason": "weights"})
+    refused = registry.get_sample_value("cx_model_challenger_batches_refused_total", {"reason": reason})
     assert refused is not None
     assert refused >= 1
-    assert registry.get_sample_value("cx_model_batches_refused_total", {"reason": "weights"}) is None
+    assert registry.get_sample_value("cx_model_batches_refused_total", {"reason": reason}) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -271,3 +284,40 @@ def test_a_model_that_was_taken_back_is_gone_on_from() -> None:
     assert trainer.learner.learned == BATCH
     assert [line["event"] for line in logs] == ["a model of another horizon can't be gone on from"]
     assert trainer.offsets == {0: 100, 1: 100}
+
+
+def turned(number: int, after: int) -> list[ExampleEvent]:
+    """Customers of whom from some point on those are lost who were not: half of all weights turn round."""
+    draw = Random(3)
+    weights = [draw.gauss(0.0, 1.2) for _ in range(8)]
+    made = []
+    for like in events(*examples(number, 5)):
+        each = len(made)
+        signals = [draw.gauss(0.0, 1.0) for _ in weights]
+        turn = -1.0 if each >= after else 1.0
+        log_odds = sum(
+            weight * signal * (turn if place % 2 else 1.0)
+            for place, (weight, signal) in enumerate(zip(weights, signals, strict=True))
+        )
+        churned = draw.random() < 1.0 / (1.0 + exp(-log_odds))
+        features = {name: signal + 2.0 for name, signal in zip(NAMES, signals, strict=False)}
+        data = msgspec.structs.replace(like.data, features=features, churned=churned)
+        made.append(msgspec.structs.replace(like, data=data))
+    return made
+
+
+def test_in_a_world_that_changes_one_that_forgets_is_better() -> None:
+    """The drift is told within 400 examples, and the rule is met 2,000 after the turn, and not before it."""
+    learner = Learner()
+    learner.challenge("stacked-forgetting")
+    made = turned(8_000, 6_000)
+    better, drifts = [], []
+    for start in range(0, len(made), BATCH):
+        taken = learner.take(made[start : start + BATCH])
+        drifts += [(start, what) for what in taken.drifts if what == "log_loss"]
+        if start % 1_000 == 800:
+            comparison = learner.compared()
+            better.append(comparison is not None and comparison.better)
+
+    assert drifts[0][0] in {6_000, 6_200}
+    assert better == [False] * 7 + [True]

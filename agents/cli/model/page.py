@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agents.training_figures import Told, TrainingFigures
     from stream.churn.challenger import Comparison
 
-_COLUMNS = ("examples", "lost", "AUC", "log loss", "calibration error")
+_COLUMNS = f"{'examples':>10}{'lost':>9}{'AUC':>9}{'log loss':>11}{'calibration error':>20}"
 
 _WHOSE = {"said": "said by workers", "learned": "in force", "challenger": "challenger"}
 
@@ -100,7 +100,7 @@ def _figures(told: dict[str, Any]) -> TrainingFigures | None:
 
 
 def _print(figures: TrainingFigures) -> None:
-    click.echo(f"{'':<30}{_COLUMNS[0]:>13}" + "".join(f"{name:>19}" for name in _COLUMNS[1:]))
+    click.echo(f"{'':<32}{_COLUMNS}")
     for of, name in _WHOSE.items():
         if of in figures.risks:
             kind = figures.kinds.get({"learned": "champion"}.get(of, of))
@@ -113,21 +113,18 @@ def _print(figures: TrainingFigures) -> None:
 
 
 def _row(name: str, told: Told) -> str:
-    cells = (
-        f"{told.points:,}",
-        f"{told.churned:.1%}",
-        f"{told.auc:.3f}",
-        f"{told.log_loss:.3f}",
-        f"{told.calibration_error:.3f}",
+    return (
+        f"{name:<32}{told.points:>10,}{told.churned:>9.1%}{told.auc:>9.3f}{told.log_loss:>11.3f}"
+        f"{told.calibration_error:>20.3f}"
     )
-    return f"{name:<30}" + f"{cells[0]:>13}" + "".join(f"{cell:>19}" for cell in cells[1:])
 
 
 def _verdict(its: Comparison) -> str:
     what = (
-        f"the challenger on {its.examples:,} examples: log loss {its.difference:+.4f}, with a certainty of "
-        f"99.9 % below {its.bound:+.4f}; AUC {its.auc:+.4f}"
+        f"challenger less what is in force, on the same {its.examples:,} examples: "
+        f"log loss {its.difference:+.4f}, AUC {its.auc:+.4f}\nwith a certainty of 99.9 % the log loss "
+        f"is below {its.bound:+.4f}: "
     )
     if its.better:
-        return f"{what}: it is better, `dangol model promote` puts it in force"
-    return f"{what}: that is not enough (5,000 examples, below −0.0020, no lower AUC)"
+        return f"{what}it is better, `dangol model promote` puts it in force"
+    return f"{what}not enough (5,000 examples, below −0.0020, and no lower AUC)"
