@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from agents.cli import main
-from agents.cli.model import DEFAULT_VERSION
+from agents.cli.model.training import DEFAULT_VERSION
 from agents.display import header_values
 from schemas import deadletter, decision, erasure, mark, pin, profile, stage, trigger
 from schemas.contracts import json_schemas
