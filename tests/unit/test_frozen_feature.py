@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import groupby
 from random import Random
 from statistics import median
 
@@ -12,10 +14,10 @@ from schemas.catalogue import TouchpointType
 from schemas.playbook import Playbook
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint
+from stream.churn.drift import Drift
 from stream.churn.forgetting import Forgetting
-from stream.churn.prequential import Prequential
+from stream.churn.prequential import Prequential, Scored
 from stream.churn.quality import log_loss_of
-from stream.churn.scorer import Scorer
 from stream.churn.stacked import Stacked
 from tests.hotel import HOTEL
 
@@ -56,26 +58,43 @@ def lives(customers: int = 220, days: int = 330) -> list[Touchpoint]:
     ]
 
 
-def months(scorer: Scorer) -> list[float]:
-    """The log loss of each 28 days, after the first month of labels."""
-    points = list(
-        Prequential(PLAYBOOK, [scorer], 30 * DAY, every=7 * DAY, longest_silence=40 * DAY).run(lives())
-    )
-    by_month: dict[int, list[tuple[float, bool]]] = {}
-    for point in points:
-        day = (point.time - MONDAY) // DAY
-        by_month.setdefault(day // MONTH, []).append((point.risks[0], point.churned))
-    return [
-        log_loss_of([risk for risk, _ in said], [churned for _, churned in said])
-        for month, said in sorted(by_month.items())
-        if month >= 2
-    ]
+@cache
+def passed(make: type[Stacked]) -> list[Scored]:
+    """Every customer at every look, week by week, with what was said then."""
+    run = Prequential(PLAYBOOK, [make(30.0)], 30 * DAY, every=7 * DAY, longest_silence=40 * DAY)
+    return list(run.run(lives()))
+
+
+def day_of(point: Scored) -> int:
+    """The day of a look, from Monday on."""
+    return (point.time - MONDAY) // DAY
 
 
 @pytest.mark.parametrize("make", [Stacked, Forgetting])
 def test_the_worst_month_is_no_tenth_above_the_median(make: type[Stacked]) -> None:
     """Amounts and calls stood still for 100 days and move: no 28 days are above 1.1 times the median."""
-    losses = months(make(30.0))
+    by_month: dict[int, list[Scored]] = {}
+    for point in passed(make):
+        by_month.setdefault(day_of(point) // MONTH, []).append(point)
+    losses = [
+        log_loss_of([point.risks[0] for point in points], [point.churned for point in points])
+        for month, points in sorted(by_month.items())
+        if month >= 2
+    ]
 
     assert len(losses) == 9
     assert max(losses) <= 1.1 * median(losses)
+
+
+def test_what_moves_is_told_as_drift() -> None:
+    """Amounts have drifted within four days, calls within four weeks; neither had while it stood still."""
+    drift, chance = Drift(), Random(1)
+    found: dict[str, list[int]] = {}
+    for _, look in groupby(passed(Stacked), key=day_of):
+        # Customers are looked at one by one in their own time, and not those first who were here first.
+        for point in sorted(look, key=lambda _: chance.random()):
+            for what in drift.see(point.features, point.risks[0], 0.5):
+                found.setdefault(what, []).append(day_of(point))
+
+    assert (found["mean_amount"][0], found["last_amount"][0]) == (104, 104)
+    assert FROZEN_DAYS < found["called:decayed"][0] < FROZEN_DAYS + MONTH
