@@ -59,7 +59,7 @@ class TrainingFigures(msgspec.Struct, frozen=True):
 def figures_of(learner: Learner) -> TrainingFigures:
     """How good a learner is now: a tenth of a second, as all is reckoned anew over the latest examples."""
     whose = WHOSE if learner.challenger is not None else WHOSE[:2]
-    stages = {
+    stages: dict[str, dict[str, Told]] = {
         of: {stage: told for stage in STAGES if (told := _told(learner, of, stage)) is not None}
         for of in whose
     }

@@ -54,7 +54,8 @@ def compared(pairs: Sequence[tuple[float, float, bool]]) -> Comparison | None:
     >>> found.examples, found.better, round(found.difference, 3), round(math.log(6 / 7), 3)
     (5000, True, -0.154, -0.154)
     """
-    champion, challenger, labels = ([pair[place] for pair in pairs] for place in range(3))
+    champion, challenger = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    labels = [pair[2] for pair in pairs]
     theirs, its = quality_of(champion, labels), quality_of(challenger, labels)
     if theirs is None or its is None or len(pairs) < BLOCKS:
         return None

@@ -290,7 +290,7 @@ def turned(number: int, after: int) -> list[ExampleEvent]:
     """Customers of whom from some point on those are lost who were not: half of all weights turn round."""
     draw = Random(3)
     weights = [draw.gauss(0.0, 1.2) for _ in range(8)]
-    made = []
+    made: list[ExampleEvent] = []
     for like in events(*examples(number, 5)):
         each = len(made)
         signals = [draw.gauss(0.0, 1.0) for _ in weights]

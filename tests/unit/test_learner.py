@@ -18,6 +18,7 @@ from schemas.errors import InputError
 from schemas.example import Example, ExampleData, ExampleEvent
 from schemas.timestamp import DAY, to_datetime
 from stream.churn.learner import ANEW, BATCH, Learner
+from stream.churn.stacked import Stacked
 from tests.hotel import NOON
 
 MONTH_S = 30 * 86_400.0
@@ -138,6 +139,7 @@ def test_weights_that_explode_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
 def test_another_horizon_is_taken_on_when_it_stays() -> None:
     """A few examples of another horizon are left out; many in a row begin anew, with what needs no labels."""
     learner = taught(examples(600))
+    assert isinstance(learner.scorer, Stacked)
     fitted = learner.scorer.bgnbd
     longer = examples(ANEW + 50, 3, horizon_s=3 * MONTH_S)
     few = learner.take(events(*longer[:5]))
@@ -146,6 +148,7 @@ def test_another_horizon_is_taken_on_when_it_stays() -> None:
 
     assert (few.learned, few.refused, back.learned) == (0, {"horizon": 5}, 5)
     assert (many.anew, many.refused, many.learned) == (True, {"horizon": ANEW - 1}, 46)
+    assert isinstance(learner.scorer, Stacked)
     assert (learner.horizon_s, learner.scorer.horizon_days, learner.scorer.bgnbd) == (
         3 * MONTH_S,
         90.0,
