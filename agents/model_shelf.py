@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError
 
-from agents import models, topics
+from agents import models
 from agents.connection import Broker, connection_to
 from agents.producer import start_producer
-from agents.shelf import ANSWER_SECONDS, Shelf, failure, read_to_end, reading
+from agents.shelf import ANSWER_SECONDS, Shelf, failure, fetch
 from schemas.edition import CURRENT, PARTITION
 from schemas.errors import InputError
 from schemas.model import CHALLENGER, Model
@@ -31,29 +31,6 @@ class Chosen:
     before: str
 
 
-async def fetch(broker: Broker, names: Topics) -> Shelf:
-    """What stands on the topic of models.
-
-    Raises:
-        InputError: the broker's address or a file of the connection can't be used.
-        BrokerError: the broker can't be reached, or refuses us (`AccessError`).
-        TopicError: the topic is missing.
-    """
-    connection = connection_to(broker)
-    findings = await topics.inspect(connection, names)
-    topics.refuse(
-        connection,
-        [one for one in findings if one.topic == names.models and one.code in {"missing", "denied"}],
-    )
-    shelf = Shelf()
-    try:
-        async with reading(connection, names.models) as consumer:
-            await read_to_end(consumer, shelf)
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise failure(connection, error, f"read {names.models}") from None
-    return shelf
-
-
 async def promote(broker: Broker, names: Topics) -> Chosen:
     """Put the challenger in force; what was in force goes on in its shadow.
 
@@ -62,7 +39,7 @@ async def promote(broker: Broker, names: Topics) -> Chosen:
         BrokerError: the broker can't be reached, or refuses us (`AccessError`).
         TopicError: the topic is missing.
     """
-    shelf = await fetch(broker, names)
+    shelf = await fetch(broker, names, names.models)
     if shelf.challenger is None or shelf.challenger == shelf.current:
         raise InputError(
             f"nothing on {names.models} is a challenger: start the trainer with --challenger, and wait until "
@@ -81,7 +58,7 @@ async def rollback(broker: Broker, names: Topics, version: str) -> Chosen:
         BrokerError: the broker can't be reached, or refuses us (`AccessError`).
         TopicError: the topic is missing.
     """
-    shelf = await fetch(broker, names)
+    shelf = await fetch(broker, names, names.models)
     if version == shelf.current:
         raise InputError(f"{version} is in force already")
     chosen = _chosen(shelf, version, names.models)

@@ -65,7 +65,7 @@ def rights(topics: Topics, group: str) -> dict[Role, list[Right]]:
             Right("topic", topics.examples, "literal", ("Read",)),
             Right("topic", topics.models, "literal", ("Read", "Write")),
         ],
-        "model": [Right("topic", topics.models, "literal", ("Read", "Write"))],
+        "model": [Right("topic", topics.models, "literal", ("Read", "Write", "DescribeConfigs"))],
         "topics create": [Right("topic", ours, "prefixed", ("Create", "DescribeConfigs"))],
         "publish": [Right("topic", topics.touchpoints, "literal", ("Write",))],
         "tail": [Right("topic", ours, "prefixed", ("Read",))],

@@ -93,9 +93,8 @@ class Logistic:
         they are the log odds beyond `average_log_odds`.
         """
         return {
-            name: weight * min(max((features[name] - mean) / deviation, -LIMIT), LIMIT)
+            name: weight * min(max((features.get(name, 0.0) - mean) / deviation, -LIMIT), LIMIT)
             for name, mean, deviation, weight, _ in self._compile()
-            if name in features
         }
 
     @property
@@ -111,10 +110,12 @@ class Logistic:
     def risks_of(self, table: Mapping[str, Floats], count: int) -> Floats:
         """As `predict`, of so many at once; a column for each feature that is not left out."""
         scores = np.full(count, float(self._regression.intercept))
-        for name, mean, deviation, weight, _ in self._compile():
+        for name, mean, deviation, weight, at_zero in self._compile():
             if name in table:
                 z = (table[name] - mean) / deviation
                 scores += weight * np.minimum(np.maximum(z, -LIMIT), LIMIT)
+            else:
+                scores += at_zero
         odds = np.exp(-np.abs(scores))
         risks: Floats = np.where(scores >= 0.0, 1.0, odds) / (1.0 + odds)
         return risks

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from agents import model_shelf
 from agents.cli import main
+from agents.shelf import fetch
 from schemas import example as examples_codec
 from schemas import model as models
 from schemas.example import Example
@@ -70,7 +70,7 @@ class Site:
 
     def standing(self) -> tuple[Model | None, Model | None]:
         """The model in force, and its challenger."""
-        shelf = asyncio.run(model_shelf.fetch(self.kafka, self.topics))
+        shelf = asyncio.run(fetch(self.kafka, self.topics, self.topics.models))
         found = [shelf.editions.get(each or "") for each in (shelf.current, shelf.challenger)]
         one, other = (None if each is None else models.decode(each.text, each.version) for each in found)
         return one, other

@@ -38,13 +38,13 @@ def show(connection: Connection, prefix: str, as_json: bool) -> None:
     """
     import orjson
 
-    from agents import model_shelf
+    from agents import model_shelf, shelf
     from schemas.topics import Topics
 
     topics = Topics(prefix)
-    shelf = asyncio.run(model_shelf.fetch(connection, topics))
-    model = model_shelf.in_force(shelf, topics.models)
-    rows = [about for version in reversed(shelf.editions) if (about := _about(shelf, version)) is not None]
+    found = asyncio.run(shelf.fetch(connection, topics, topics.models))
+    model = model_shelf.in_force(found, topics.models)
+    rows = [about for version in reversed(found.editions) if (about := _about(found, version)) is not None]
     if as_json:
         click.echo(orjson.dumps({"models": rows, "figures": model.figures}))
         return
