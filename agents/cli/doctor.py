@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from agents.connection import Connection
-    from agents.doctor import Check, Verdict
+    from agents.doctor.check import Check, Verdict
 
 _LOOKS: dict[Verdict, tuple[str, str]] = {
     "ok": ("✓", "green"),
@@ -54,7 +54,8 @@ def command(connection: Connection, prefix: str, group: str, store: str, state: 
 
     import orjson
 
-    from agents.doctor import Patient, examine
+    from agents.doctor.check import Patient
+    from agents.doctor.examination import examine
     from schemas.topics import Topics
 
     # aiokafka logs every failed attempt by itself; here what came of it is told.

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agents import doctor
 from agents.access import lack_of_topics
 from agents.cli import main
 from agents.connection import Connection
-from agents.doctor import Patient
+from agents.doctor import durability, host
+from agents.doctor.check import Patient
+from agents.doctor.durability import check_durability
+from agents.doctor.login import check_secrecy
 from agents.topic_view import TopicView, allowed
 from schemas.topics import Topics
 
@@ -28,7 +30,7 @@ def risks(replicas: int = 3, in_sync: int = 3, **changed: str) -> list[tuple[str
     shown = {TOPIC: TopicView(4, replicas, in_sync, None)}
     return [
         (check.verdict, check.message.removeprefix(f"{TOPIC}: "))
-        for check in doctor._durability(shown, {TOPIC: settings}, Topics())
+        for check in check_durability(shown, {TOPIC: settings}, Topics())
     ]
 
 
@@ -95,13 +97,13 @@ def test_settings_of_brokers() -> None:
         "auto.create.topics.enable": "true",
     }
 
-    assert [risk.split(";")[0].split(":")[0] for risk in doctor._broker_risks(bad, 3)] == [
+    assert [risk.split(";")[0].split(":")[0] for risk in durability._broker_risks(bad, 3)] == [
         "offsets.retention.minutes=1440",
         "offsets.topic.replication.factor=1",
         "transaction.state.log.replication.factor=1",
         "auto.create.topics.enable",
     ]
-    assert list(doctor._broker_risks({"offsets.topic.replication.factor": "1"}, 1)) == []
+    assert list(durability._broker_risks({"offsets.topic.replication.factor": "1"}, 1)) == []
 
 
 def test_what_is_lacking_is_named_with_the_command_that_allows_it() -> None:
@@ -122,17 +124,17 @@ def test_what_is_lacking_is_named_with_the_command_that_allows_it() -> None:
 
 def test_memory_that_does_not_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Profiles that may not fit are a warning that names the way out."""
-    monkeypatch.setattr(doctor, "_memory_limit", lambda: (512 * 1024**2, "of this machine"))
+    monkeypatch.setattr(host, "_memory_limit", lambda: (512 * 1024**2, "of this machine"))
 
-    assert doctor._memory(10_000).verdict == "ok"
-    assert doctor._memory(10_000_000).verdict == "warning"
-    assert doctor._memory(10_000_000).message.endswith("or use --store rocksdict")
+    assert host.check_memory(10_000).verdict == "ok"
+    assert host.check_memory(10_000_000).verdict == "warning"
+    assert host.check_memory(10_000_000).message.endswith("or use --store rocksdict")
 
 
 def state_of(folder: Path) -> list[tuple[str, str, int]]:
     """What is said of a state folder."""
     patient = Patient(Connection(), Topics(), "dangol", "rocksdict", folder)
-    return [(check.check, check.verdict, check.exit_code) for check in doctor._state(patient)]
+    return [(check.check, check.verdict, check.exit_code) for check in host.check_state(patient)]
 
 
 def test_a_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +144,9 @@ def test_a_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert state_of(tmp_path / "new" / "state") == [("disk", "ok", 0)]
     assert not (tmp_path / "new").exists()
     assert state_of(tmp_path / "file" / "state") == [("state", "problem", 5)]
-    monkeypatch.setattr(doctor, "SCARCE_BYTES", 1 << 62)
+    monkeypatch.setattr(host, "SCARCE_BYTES", 1 << 62)
     assert state_of(tmp_path) == [("disk", "warning", 0)]
-    monkeypatch.setattr(doctor, "LOW_BYTES", 1 << 62)
+    monkeypatch.setattr(host, "LOW_BYTES", 1 << 62)
     assert state_of(tmp_path) == [("disk", "problem", 5)]
 
 
@@ -158,19 +160,17 @@ def test_secrets_that_everyone_can_read(tmp_path: Path) -> None:
         sasl_mechanism="PLAIN", sasl_username="ann", sasl_password_file=password, tls_ca_file=authority
     )
 
-    assert [check.message for check in doctor._settings(login)] == [
+    assert [check.message for check in check_secrecy(login)] == [
         f"{password} can be read by everyone on this machine; chmod o= {password}"
     ]
     password.chmod(0o600)
-    assert list(doctor._settings(login)) == []
+    assert list(check_secrecy(login)) == []
 
 
 def test_speaking_in_the_clear_is_told_unless_it_stays_on_this_machine() -> None:
     """Loopback is no network."""
-    assert list(doctor._settings(Connection("127.0.0.1:9092,localhost:9093,[::1]:9094"))) == []
-    assert [check.check for check in doctor._settings(Connection("127.0.0.1:9092,kafka:9092"))] == [
-        "encryption"
-    ]
+    assert list(check_secrecy(Connection("127.0.0.1:9092,localhost:9093,[::1]:9094"))) == []
+    assert [check.check for check in check_secrecy(Connection("127.0.0.1:9092,kafka:9092"))] == ["encryption"]
 
 
 def test_no_broker_is_one_problem_and_an_exit_code(tmp_path: Path) -> None:
@@ -197,12 +197,12 @@ def test_a_lock_that_is_held_is_seen_and_not_taken(tmp_path: Path) -> None:
         "print('held', flush=True); sys.stdin.read()"
     )
 
-    assert not doctor._is_locked(lock)
+    assert not host._is_locked(lock)
     with subprocess.Popen(
         [sys.executable, "-c", program, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        seen = [doctor._is_locked(lock), doctor._is_locked(lock)]
+        seen = [host._is_locked(lock), host._is_locked(lock)]
         holder.kill()
     assert seen == [True, True]

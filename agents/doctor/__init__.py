@@ -1,0 +1,1 @@
+"""Doctor: examines a deployment and says what to mend. It changes nothing, on the broker or on disk."""
