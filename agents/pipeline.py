@@ -32,6 +32,9 @@ PACE_SECONDS = 0.25
 ten requests, so at a hundred a second they would take more of a core than the touchpoints; and a crash
 publishes the triggers of so long a time once more."""
 
+LULL_SECONDS = 0.05
+"""Where the whole worker has had nothing to decide for so long, a commit need not wait for more."""
+
 
 class Done(NamedTuple):
     """How far a partition is.
@@ -202,9 +205,12 @@ class Pipeline:
         self._hurry.set()
 
     async def _paced(self) -> None:
-        """Wait until the next commit may be, or somebody waits for it."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), max(self._commit_at - time.monotonic(), 0))
+        """Wait until the next commit may be, or somebody waits for it, or nothing more comes to wait for."""
+        while (left := self._commit_at - time.monotonic()) > 0 and not self._hurry.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), min(left, LULL_SECONDS))
+            if time.monotonic() - self._processor.decided_at >= LULL_SECONDS:
+                break
         self._hurry.clear()
 
     def break_off(self) -> None:

@@ -61,6 +61,9 @@ class TouchpointProcessor:
         clock: what `now` of a decision is.
         partition_of: the partition that a key belongs to.
         metrics: what is counted.
+
+    Attributes:
+        decided_at: when something decided was announced last, by the monotonic clock in seconds.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class TouchpointProcessor:
         self._event_clock = clock == "event"
         self._partition_of = partition_of
         self._metrics = metrics
+        self.decided_at = 0.0
 
     @property
     def announces(self) -> bool:
@@ -100,6 +104,7 @@ class TouchpointProcessor:
         Raises:
             Abandoned: `keep_trying` said no; nothing of the run may be committed.
         """
+        self.decided_at = time.monotonic()
         urgent = [record for record in work.records if record.topic in self._urgent]
         if await self._delivery.announce(urgent, keep_trying):
             work.seen = time.time() * 1000

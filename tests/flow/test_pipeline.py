@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -78,7 +79,7 @@ class Line:
         self.books = Books(engine())
         pins = Pins(self.books, self.store, self.delivery, TOPICS.profiles)  # type: ignore[arg-type]
         pins.begin({ANN: 0})
-        processor = TouchpointProcessor(
+        self.processor = TouchpointProcessor(
             self.profiles,
             self.delivery,
             TOPICS,
@@ -87,7 +88,7 @@ class Line:
             lambda key: partition_of(key, PARTITIONS),
             metrics,
         )
-        means = Means(processor, pins, self.profiles, self.timers)
+        means = Means(self.processor, pins, self.profiles, self.timers)
         self.acked: list[int] = []
         self.ours = True
         self.pipeline = Pipeline(ANN, means, room, lambda: self.ours, lambda: None)
@@ -263,6 +264,7 @@ def test_only_so_much_is_decided_ahead() -> None:
 def test_who_waits_for_room_waits_for_no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits are apart as long as nobody waits for them; a run that does is let in at once."""
     monkeypatch.setattr(pipeline, "PACE_SECONDS", 3600.0)
+    monkeypatch.setattr(pipeline, "LULL_SECONDS", 3600.0)
 
     async def story(line: Line) -> tuple[int | None, int | None]:
         await line.take(page(0), page(1))
@@ -278,6 +280,25 @@ def test_who_waits_for_room_waits_for_no_pace(monkeypatch: pytest.MonkeyPatch) -
         return before, line.stored()
 
     assert run(story, room=2) == (2, 6)
+
+
+def test_where_nothing_more_comes_a_commit_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits are apart where more is being decided, on whatever partition; in a lull there is no need."""
+    monkeypatch.setattr(pipeline, "PACE_SECONDS", 3600.0)
+
+    async def story(line: Line) -> tuple[bool, int | None]:
+        await line.take(page(0))
+        await line.pipeline.commit()
+        await line.take(page(1))
+        committing = asyncio.create_task(line.pipeline.commit())
+        for _ in range(20):
+            line.processor.decided_at = time.monotonic()
+            await asyncio.sleep(0.01)
+        before = committing.done()
+        await committing
+        return before, line.stored()
+
+    assert run(story) == (False, 2)
 
 
 def test_another_playbook_waits_until_all_before_it_is_committed() -> None:
