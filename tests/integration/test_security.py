@@ -246,6 +246,7 @@ def test_a_user_without_rights(site: Site) -> None:
     assert refused(environment, "tail", "--decisions") == f"{unseen} {TOPICS.decisions}; {who}"
     assert refused(environment, "publish", os.devnull) == f"{unseen} {TOPICS.touchpoints}; {who}"
     assert refused(environment, "dlq", "list") == f"{unseen} {TOPICS.dead_letters}; {who}"
+    assert refused(environment, "model", "promote") == f"{unseen} {TOPICS.models}; {who}"
 
 
 def test_rights_that_are_too_few(site: Site) -> None:
@@ -262,6 +263,9 @@ def test_rights_that_are_too_few(site: Site) -> None:
     file.write_bytes(line)
     unwritten = refused(environment, "publish", str(file))
     site.server.take_back(STRANGER)
+    site.server.allow(STRANGER, every["model"])
+    unlearned = refused(environment, "model", "promote")
+    site.server.take_back(STRANGER)
     site.server.allow(STRANGER, every["dlq"])
     listed = run(environment, "dlq", "list")
     replayed = run(environment, "dlq", "replay", "--all", "--dry-run")
@@ -269,6 +273,7 @@ def test_rights_that_are_too_few(site: Site) -> None:
 
     assert [published.exit_code, listed.exit_code, replayed.exit_code] == [0, 0, 0]
     assert "does not let us see topic" in unread
+    assert unlearned.startswith(f"nothing on {TOPICS.models} is a challenger")
     assert unwritten.startswith(f"the broker at BROKER does not let us write to {TOPICS.touchpoints}; we are")
 
 

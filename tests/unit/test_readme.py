@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from dataclasses import fields
 from importlib import import_module
@@ -181,6 +183,17 @@ def shown(registry: CollectorRegistry) -> list[str]:
         name = f"{family.name}_total" if family.type == "counter" else family.name
         names.append(f"{name}{{{labels}}}" if labels else name)
     return names
+
+
+def test_alerts_speak_up_when_they_are_to() -> None:
+    """Prometheus's own tool goes through series for which they do, and for which they don't."""
+    if (promtool := shutil.which("promtool")) is None:
+        pytest.skip("promtool is not on PATH")
+    done = subprocess.run(
+        [promtool, "test", "rules", "alerts.test.yml"], cwd=ROOT / "deploy", capture_output=True, check=False
+    )
+
+    assert (done.returncode, done.stderr.decode()) == (0, "")
 
 
 def test_alerts_ask_for_metrics_that_there_are() -> None:
