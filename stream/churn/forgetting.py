@@ -11,8 +11,8 @@ from stream.churn.stacked import Stacked
 
 MEMORY = 500_000.0
 """Examples after which a weight is as uncertain as at first, if none of them tells of it. Where a third of
-the weights turned round, log loss was 0.597 where that of `Stacked` was 0.662, 1,000 to 3,000 examples later; on
-CDNOW it is 0.555 instead of 0.553. With 200,000 that was 0.575 and 0.556."""
+the weights turned round, log loss was 0.597 where that of `Stacked` was 0.662, 1,000 to 3,000 examples
+later; on CDNOW it is 0.555 instead of 0.553. With 200,000 that was 0.575 and 0.556."""
 
 _TOGETHER = 32
 """Examples after which uncertainty is added for all of them together: at each, it would cost a third more."""

@@ -264,7 +264,7 @@ def test_rights_that_are_too_few(site: Site) -> None:
     unwritten = refused(environment, "publish", str(file))
     site.server.take_back(STRANGER)
     site.server.allow(STRANGER, every["model"])
-    unlearned = refused(environment, "model", "promote")
+    unlearned = run(environment, "model", "promote")
     site.server.take_back(STRANGER)
     site.server.allow(STRANGER, every["dlq"])
     listed = run(environment, "dlq", "list")
@@ -273,7 +273,8 @@ def test_rights_that_are_too_few(site: Site) -> None:
 
     assert [published.exit_code, listed.exit_code, replayed.exit_code] == [0, 0, 0]
     assert "does not let us see topic" in unread
-    assert unlearned.startswith(f"nothing on {TOPICS.models} is a challenger")
+    assert unlearned.exit_code == 2
+    assert unlearned.stderr.startswith(f"dangol: nothing on {TOPICS.models} is a challenger")
     assert unwritten.startswith(f"the broker at BROKER does not let us write to {TOPICS.touchpoints}; we are")
 
 
