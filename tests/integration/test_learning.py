@@ -176,7 +176,8 @@ def test_what_is_learned_survives_the_death_of_a_worker_and_of_the_trainer(
 
     assert found == expected
     assert {label for _, _, _, label, *_ in found.values()} == {True, False}
-    assert {each.data.model.split("-")[0] for each in decided} == {"cdnow", "learned"}
+    # Whether anything was decided before the first model was there is a matter of who was faster.
+    assert {"learned"} <= {each.data.model.split("-")[0] for each in decided} <= {"cdnow", "learned"}
     assert trainer.stop() == 0
     told = asked("explain", kafka, topics, playbook, "c1")
     everyone = asked("risks", kafka, topics, playbook, "--above", "0", "--top", str(2 * CUSTOMERS))
