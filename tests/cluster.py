@@ -18,6 +18,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.partitioner import partition_of
+from agents.shelf import Shelf, read_to_end, reading
+from schemas import model as models
+from schemas.model import Model
 from schemas.profile import is_profile
 from schemas.topics import Topics
 
@@ -135,6 +138,24 @@ class Worker:
             return None
 
 
+class Trainer(Worker):
+    """A `dangol trainer` process of its own, which publishes within a second of what it learned.
+
+    Args:
+        bootstrap: the broker.
+        topics: the topics.
+        folder: for its log.
+        options: further command line options.
+    """
+
+    def __init__(self, bootstrap: str, topics: Topics, folder: Path, *options: str) -> None:
+        super().__init__(bootstrap, topics, folder)
+        self._command = [
+            *(sys.executable, "-m", "agents", "trainer", "--bootstrap", bootstrap, "--prefix", topics.prefix),
+            *("--metrics-port", "0", "--log", "json", "--seconds", "1", *options),
+        ]
+
+
 FETCH_BYTES = 4 * 1024 * 1024
 """Bytes of a partition fetched at once: a round of chaos reads tens of MB."""
 
@@ -177,6 +198,19 @@ async def _read_all(bootstrap: str, names: Iterable[str]) -> list[Any]:
         return records
     finally:
         await consumer.stop()
+
+
+def in_force(bootstrap: str, topics: Topics) -> Model | None:
+    """The churn model in force."""
+
+    async def ask() -> Shelf:
+        held = Shelf()
+        async with reading(bootstrap, topics.models) as consumer:
+            await read_to_end(consumer, held)
+        return held
+
+    published = asyncio.run(ask()).in_force
+    return None if published is None else models.decode(published.text, topics.models)
 
 
 def committed(bootstrap: str, group: str) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -13,19 +11,16 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from agents import shelf
 from agents.cli import main
 from schemas import example
-from schemas import model as models
 from schemas.decision import DecisionEvent
 from schemas.example import ExampleEvent
-from schemas.model import Model
 from schemas.timestamp import DAY, HOUR, to_rfc3339
 from schemas.topics import Topics
 from schemas.touchpoint import decode
 from stream.engine import load_engine
 from stream.replay import Replay
-from tests.cluster import Sent, Worker, publish, read_all, wait_for
+from tests.cluster import Sent, Trainer, Worker, in_force, publish, read_all, wait_for
 from tests.conftest import PARTITIONS
 from tests.hotel import HOTEL_YAML, NOON
 
@@ -36,17 +31,6 @@ START = NOON - 400 * DAY
 """A year before anything of it could be in the future, which no touchpoint may be."""
 
 SECTION = "churn: {horizon: 30d, every: 30d}\n"
-
-
-class TrainerProcess(Worker):
-    """A `dangol trainer` process of its own."""
-
-    def __init__(self, bootstrap: str, topics: Topics, folder: Path) -> None:
-        super().__init__(bootstrap, topics, folder)
-        self._command = [
-            *(sys.executable, "-m", "agents", "trainer", "--bootstrap", bootstrap, "--prefix", topics.prefix),
-            *("--metrics-port", "0", "--log", "json", "--every", "100", "--seconds", "1"),
-        ]
 
 
 def told(customer: str, number: int, type_: str, at: int) -> Sent:
@@ -93,19 +77,6 @@ def said(event: ExampleEvent) -> tuple[Any, ...]:
     return event.subject, event.time, data.seen, data.churned, data.because, data.features, data.history
 
 
-def in_force(kafka: str, topics: Topics) -> Model | None:
-    """The model in force."""
-
-    async def ask() -> shelf.Shelf:
-        held = shelf.Shelf()
-        async with shelf.reading(kafka, topics.models) as consumer:
-            await shelf.read_to_end(consumer, held)
-        return held
-
-    held = asyncio.run(ask())
-    return None if held.in_force is None else models.decode(held.in_force.text, topics.models)
-
-
 def asked(command: str, kafka: str, topics: Topics, playbook: Path, *args: str) -> Any:
     """What a command that asks an engine of its own says to a machine."""
     options = ("--bootstrap", kafka, "--prefix", topics.prefix, "--playbook", str(playbook), "--json")
@@ -126,7 +97,7 @@ def playbook(tmp_path: Path) -> Path:
 def processes(kafka: str, topics: Topics, tmp_path: Path, playbook: Path) -> Iterator[list[Worker]]:
     """A trainer and two workers on the event clock, started."""
     options = ("--clock", "event", "--playbook", str(playbook))
-    trainer = TrainerProcess(kafka, topics, tmp_path / "trainer")
+    trainer = Trainer(kafka, topics, tmp_path / "trainer", "--every", "100")
     workers = [Worker(kafka, topics, tmp_path / name, *options) for name in ("one", "two")]
     started = [trainer, *workers]
     for process in started:
