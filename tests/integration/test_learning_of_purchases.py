@@ -36,8 +36,9 @@ from schemas.timestamp import DAY, to_millis, to_rfc3339
 from schemas.topics import Topics
 from schemas.touchpoint import decode
 from schemas.trigger import TriggerEvent
+from stream.churn.kinds import new
 from stream.churn.quality import quality_of
-from stream.churn.stacked import Stacked
+from stream.churn.scorer import Scorer
 from stream.engine import DEFAULT_PLAYBOOK
 from tests.cluster import Sent, Trainer, Worker, in_force, publish, read_all, wait_for
 from tests.conftest import PARTITIONS
@@ -242,14 +243,13 @@ def test_what_workers_said_is_as_good_as_an_evaluation(
     assert codes == [0, 0, 0]
 
 
-def published(kafka: str, topics: Topics) -> dict[str, Stacked]:
+def published(kafka: str, topics: Topics) -> dict[str, Scorer]:
     """What every model that was ever published scores by."""
     scorers = {}
     for record in read_all(kafka, topics.models):
-        if record.key != CURRENT and record.value is not None:
+        if record.value is not None and record.key != CURRENT:
             model = models.decode(record.value, topics.models)
-            scorers[model.version] = Stacked()
-            scorers[model.version].restore(model.scorer)
+            scorers[model.version] = new(model.kind, model.horizon_s / 86_400, model.scorer)
     return scorers
 
 
