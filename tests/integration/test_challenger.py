@@ -19,10 +19,10 @@ from schemas import model as models
 from schemas.example import Example
 from schemas.model import Model
 from schemas.topics import Topics
-from tests.cluster import Sent, Worker, publish, wait_for
+from tests.cluster import Sent, Trainer, Worker, publish, wait_for
 from tests.conftest import PARTITIONS
 from tests.hotel import HOTEL_YAML
-from tests.integration.test_learning import SECTION, TrainerProcess
+from tests.integration.test_learning import SECTION
 from tests.unit.test_learner import examples
 
 
@@ -53,12 +53,12 @@ class Site:
         self.kafka = kafka
         self.topics = topics
         self.folder = folder
-        self.trainer = TrainerProcess(kafka, topics, folder / "trainer")
+        self.trainer = Trainer(kafka, topics, folder / "trainer")
 
     def start(self, *options: str) -> None:
         """Start the trainer with options."""
-        self.trainer = TrainerProcess(self.kafka, self.topics, self.folder / "trainer")
-        self.trainer._command += options
+        folder = self.folder / "trainer"
+        self.trainer = Trainer(self.kafka, self.topics, folder, "--every", "100", *options)
         self.trainer.start().wait_ready()
 
     def say(self, *words: str) -> Any:
