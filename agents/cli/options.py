@@ -107,3 +107,37 @@ playbook = click.option(
     help="Playbook, a file or one that ships: hotel, retail, subscription, b2b.  [default: hotel]",
 )
 """Decorator: the command gets `playbook`, a playbook's path; None for the default."""
+
+
+def metrics(port: int, envvar: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the command gets `metrics_host` and `metrics_port`, where metrics and health are shown.
+
+    Args:
+        port: by default.
+        envvar: what stands in for it.
+    """
+    host = click.option(
+        "--metrics-host",
+        envvar="DANGOL_METRICS_HOST",
+        default="127.0.0.1",
+        show_default=True,
+        help="Bind to.",
+    )
+    number = click.option(
+        "--metrics-port",
+        envvar=envvar,
+        type=click.IntRange(0, 65_535),
+        default=port,
+        show_default=True,
+        help="0: any.",
+    )
+    return lambda command: host(number(command))
+
+
+def logs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the command gets `log_format` and `verbose`, how it speaks of what it does."""
+    form = click.option(
+        "--log", "log_format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True
+    )
+    verbose = click.option("--verbose", is_flag=True, help="Let the Kafka libraries speak.")
+    return form(verbose(command))

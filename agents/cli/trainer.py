@@ -43,20 +43,8 @@ KINDS = ("stacked", "stacked-forgetting", "logistic", "naive-bayes", "adaptive-t
     show_default=True,
     help="Who puts a better challenger in force: `dangol model promote`, or the rule.",
 )
-@click.option(
-    "--metrics-host", envvar="DANGOL_METRICS_HOST", default="127.0.0.1", show_default=True, help="Bind to."
-)
-@click.option(
-    "--metrics-port",
-    type=click.IntRange(0, 65_535),
-    default=9465,
-    show_default=True,
-    help="0: any.",
-)
-@click.option(
-    "--log", "log_format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True
-)
-@click.option("--verbose", is_flag=True, help="Let the Kafka libraries speak.")
+@options.metrics(9465)
+@options.logs
 def command(
     connection: Connection,
     prefix: str,

@@ -47,17 +47,7 @@ from agents.connection import Connection
     "put in force, or the hotel's.",
 )
 @click.option("--model", metavar="VERSION", help="Churn model to score with; else the one that ships.")
-@click.option(
-    "--metrics-host", envvar="DANGOL_METRICS_HOST", default="127.0.0.1", show_default=True, help="Bind to."
-)
-@click.option(
-    "--metrics-port",
-    envvar="DANGOL_METRICS_PORT",
-    type=click.IntRange(0, 65_535),
-    default=9464,
-    show_default=True,
-    help="0: any.",
-)
+@options.metrics(9464, "DANGOL_METRICS_PORT")
 @click.option(
     "--session-timeout",
     type=click.FloatRange(min=6.0, max=300.0),
@@ -76,10 +66,7 @@ from agents.connection import Connection
     help="Seconds for which the broker may refuse a worker that ran before, until it ends.",
 )
 @click.option("--instance", help="Name for static membership, the same after a restart.")
-@click.option(
-    "--log", "log_format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True
-)
-@click.option("--verbose", is_flag=True, help="Let the Kafka libraries speak.")
+@options.logs
 def command(
     connection: Connection,
     prefix: str,
