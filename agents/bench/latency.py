@@ -34,7 +34,7 @@ TICK_SECONDS = 0.01
 ARRIVALS = 100
 """One of so many touchpoints is an arrival: at 5,000/s that is fifty guests a second."""
 
-LEAD_SECONDS = 10
+LEAD_SECONDS = 20
 """How long the stream flows before arrivals count, in seconds: a broker that has just started is slow."""
 
 CUSTOMERS = 10_000
