@@ -20,6 +20,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from itertools import cycle, islice
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -36,6 +37,9 @@ HOST = "127.0.0.1"
 # a client that keeps dialling a dead port of that range can be given that very port as its own, connects to
 # itself, and the broker can't come back to it.
 PORTS = range(20_000, 32_000)
+_DRAWN = cycle(random.sample(PORTS, len(PORTS)))
+"""Those ports by chance, none twice before all were drawn."""
+
 PORT_TRIES = 50
 """Random ports tried before giving up; even with half of the range taken, 50 misses do not happen."""
 
@@ -255,12 +259,12 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on.
+    """A loopback port that nobody listens on, another at each call: who asks for several needs several.
 
     Raises:
         BrokerError: none was found.
     """
-    for port in random.sample(PORTS, PORT_TRIES):
+    for port in islice(_DRAWN, PORT_TRIES):
         if port_is_free(port):
             return port
     raise BrokerError(f"no free port found on {HOST} between {PORTS.start} and {PORTS.stop}; name one")

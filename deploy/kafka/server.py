@@ -142,5 +142,15 @@ class KafkaServer(LocalBroker):
                 f"{self.title} could not format {settings.parent} within {FORMAT_SECONDS} s"
             ) from error
         if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
-            raise BrokerError(f"{self.title} could not format {settings.parent}; it said: {said[-1][:300]}")
+            said = _last_words(done.stderr) or _last_words(done.stdout) or "nothing"
+            raise BrokerError(f"{self.title} could not format {settings.parent}; it said: {said[:300]}")
+
+
+def _last_words(text: str) -> str:
+    """The last line that is no part of a Java stack trace: what the exception was caused by.
+
+    >>> _last_words("Exception in main\\n\\tat A.b\\nCaused by: no port\\n\\tat C.d\\n\\t... 8 more\\n")
+    'Caused by: no port'
+    """
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]
+    return lines[-1] if lines else ""

@@ -162,6 +162,11 @@ def test_broker_command_says_one_line_and_ends_in_order(end: signal.Signals) -> 
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
+def test_several_ports_are_several() -> None:
+    """Listeners, controller and proxies ask for a port each, before any of them listens on its own."""
+    assert len({free_port() for _ in range(500)}) == 500
+
+
 def test_a_taken_port_is_one_clear_line(embedded: EmbeddedBroker) -> None:
     """Two brokers on one port: the second says which port is in use."""
     with pytest.raises(BrokerError, match=rf"port {embedded.port} of 127\.0\.0\.1 is in use"):
