@@ -147,9 +147,9 @@ class KafkaServer(LocalBroker):
 
 
 def _last_words(text: str) -> str:
-    """The last line that is no part of a Java stack trace: what the exception was caused by.
+    r"""The last line that is no part of a Java stack trace: what the exception was caused by.
 
-    >>> _last_words("Exception in main\\n\\tat A.b\\nCaused by: no port\\n\\tat C.d\\n\\t... 8 more\\n")
+    >>> _last_words("Exception in main\n\tat A.b\nCaused by: no port\n\tat C.d\n\t... 8 more\n")
     'Caused by: no port'
     """
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]
