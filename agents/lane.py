@@ -345,7 +345,7 @@ class LaneConsumer(driver.Consumer):
         """The offset to commit: after the last record of the latest run acked.
 
         Right only because the runs of a partition are acked in order, and none after one that failed: see
-        `_consume` in agents/app.py.
+        agents/intake.py and agents/pipeline.py.
         """
         acked = self._acked[tp]
         if not acked:

@@ -3,9 +3,8 @@
 First a run is decided: its triggers are published, and seen at once. Then what it changes is committed with
 its offset, together with all that was decided while the commit before was under way. A transaction takes
 some 30 ms and a decision far less, so nobody's trigger waits for the transaction of others, and there may be
-fewer of them. What is decided
-and not committed yet is at hand for what comes behind it (`Profiles.anticipate`); where a commit is given
-up, all behind it is given up as well.
+fewer of them. What is decided and not committed yet is at hand for what comes behind it
+(`Profiles.anticipate`); where a commit is given up, all behind it is given up as well.
 """
 
 from __future__ import annotations
