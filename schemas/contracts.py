@@ -17,7 +17,7 @@ from schemas.decision import DecisionEvent
 from schemas.erasure import ErasureEvent
 from schemas.example import ExampleEvent
 from schemas.playbook import Playbook
-from schemas.profile import Profile
+from schemas.profile_record import ProfileRecord
 from schemas.service_context import ServiceRecordEvent
 from schemas.stage import StageEvent
 from schemas.touchpoint import TouchpointEvent
@@ -33,7 +33,7 @@ CONTRACTS: dict[str, type[msgspec.Struct]] = {
     "service-context": ServiceRecordEvent,
     "erasure": ErasureEvent,
     "example": ExampleEvent,
-    "profile": Profile,
+    "profile": ProfileRecord,
     "playbook": Playbook,
 }
 """The types that are described, by the name of their schema."""

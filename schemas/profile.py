@@ -3,7 +3,12 @@
 The bytes are MessagePack with field names, so that they describe themselves: the same record
 is the table's changelog and what subscribers of the profiles topic read. Fields at their
 default are left out. A new field needs a default; a change of meaning needs a new `version`
-and an entry in `_UPGRADES`, and golden bytes of every released version stand in the tests.
+and an entry in `_UPGRADES`, and golden bytes of every version stand in the tests.
+
+What churn is told by, which every customer has, is 400 bytes at most for 16 kinds of touchpoint and twelve
+active days. Each further kind takes 13, and its name where that is not among those that ship; each further
+day 2: some 720 at all bounds. Hence these fields have short names there (`SHORT`), and kinds are packed
+(schemas/kinds.py).
 
 Everything that a field holds is treated as immutable: the engine replaces it, never changes it
 in place, so that a step that fails leaves the old profile as it was.
@@ -11,6 +16,7 @@ in place, so that a step that fails leaves the old profile as it was.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -18,16 +24,30 @@ from typing import Any
 import msgspec
 
 from schemas.errors import StateError
+from schemas.kinds import NO_KINDS, Kind, Kinds, kinds_of
 from schemas.ledger import Claim, Ledger
 
-VERSION = 1
-"""Version of the stored form; see the module's docstring for when it changes."""
+VERSION = 2
+"""Version of the stored form; see the module's docstring for when it changes. The first had all names in
+full, and kinds as a map of arrays."""
 
-MAX_KINDS = 32
-"""Kinds of touchpoint counted by name; further ones are counted together under `OTHER_KIND`.
-Apps use ten to twenty, and each costs some 20 bytes of state."""
-
-OTHER_KIND = "*"
+SHORT = {
+    "first_seen": "f",
+    "last_seen": "l",
+    "touchpoints": "t",
+    "kinds": "k",
+    "decayed": "d",
+    "active_days": "n",
+    "last_active": "a",
+    "spent": "s",
+    "last_amount": "m",
+    "gap_mean": "g",
+    "gap_m2": "v",
+    "days": "y",
+    "active_decayed": "e",
+    "spent_decayed": "p",
+}
+"""What the fields that churn is told by are called in a profile's bytes."""
 
 _NO_CUSTOMER = b"\xf5"
 """First byte that begins no UTF-8, nor do those after it."""
@@ -133,21 +153,6 @@ there are every week of a half year, and some days of activity."""
 
 MAX_SEEN = 64
 """Touchpoints remembered for deduplication, besides the time window of thirty days."""
-
-
-class Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """How often, and when last, a type of touchpoint happened.
-
-    Attributes:
-        count: touchpoints of this type.
-        last: time of the latest one, in ms.
-        decayed: touchpoints of this type, each halved every 28 days, valued as at `last`; of a profile
-            from before this was counted, those since.
-    """
-
-    count: int
-    last: int
-    decayed: float = 0.0
 
 
 class Moment(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
@@ -524,7 +529,7 @@ class Account(msgspec.Struct, array_like=True, frozen=True, gc=False):
     renews_said: int = -1
 
 
-class Profile(msgspec.Struct, omit_defaults=True, gc=False):
+class Profile(msgspec.Struct, omit_defaults=True, rename=SHORT, gc=False):
     """The core profile of one customer.
 
     Attributes:
@@ -624,7 +629,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     first_seen: int = 0
     last_seen: int = 0
     touchpoints: int = 0
-    kinds: dict[str, Kind] = {}
+    kinds: Kinds = NO_KINDS
     decayed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     active_days: int = 0
     last_active: int = 0
@@ -701,12 +706,28 @@ class _Timed(msgspec.Struct, gc=False):
     timers: tuple[Timer, ...] = ()
 
 
+class _Unpacked(msgspec.Struct, gc=False):
+    """How the first version had kinds."""
+
+    kinds: dict[str, Kind] = {}
+
+
+def _from_first(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a profile of version 1 as version 2 has them."""
+    try:
+        kinds = kinds_of(msgspec.convert(fields, _Unpacked).kinds)
+    except (struct.error, ValueError) as wrong:
+        raise msgspec.ValidationError(f"its kinds can't be: {wrong}") from None
+    upgraded = {SHORT.get(name, name): value for name, value in fields.items()}
+    return {**upgraded, "version": 2, SHORT["kinds"]: msgspec.to_builtins(kinds, builtin_types=(bytes,))}
+
+
 _encoder = msgspec.msgpack.Encoder()
 _timed = msgspec.msgpack.Decoder(_Timed)
 _decoder = msgspec.msgpack.Decoder(Profile)
 _version_of = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
-_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_first}
 """For each old version, how its fields become those of the next version."""
 
 

@@ -142,7 +142,6 @@ class Engine:
             **dict.fromkeys(ledgers.MESSAGES, _BUDGET),
         }
         self._tells_of_purchases = referrals.BOUGHT in playbook.catalogue
-        self._types = {type_: type_ for type_ in self._catalogue}
         self._plays = frozenset(play.play for play in playbook.plays)
         self._seen: Callable[[Profile, int], Any] = values_of
         self._risk_of: Callable[[Any], float] = ordered(scorer, NAMES)
@@ -251,7 +250,7 @@ class Engine:
         if profile.timers and profile.timers[0].due <= now:
             before = Outcome(profile)
             self._fire_due(before, now, 0)
-        recency.count(profile, touchpoint, self._types)
+        recency.count(profile, touchpoint)
         opened = closed = None
         forwards: list[Forward] = []
         if entry.effect is not None:

@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.erasure import TYPE, Erasure, ErasureData, digest_of, request_of
+from schemas.kinds import Kinds
 from schemas.profile import Profile, new_profile
 from schemas.timestamp import to_datetime
 from schemas.touchpoint import Touchpoint
@@ -62,9 +63,9 @@ def _for_other(customer: str, request: str, until: int) -> Forward:
 def is_blank(profile: Profile) -> bool:
     """Whether all that is known of a customer is that he was erased.
 
-    >>> is_blank(Profile(version=1, customer="ann", erased=7, applied={0: 3}))
+    >>> is_blank(Profile(version=2, customer="ann", erased=7, applied={0: 3}))
     True
-    >>> is_blank(Profile(version=1, customer="ann", erased=7, touchpoints=1)), is_blank(new_profile("ann"))
+    >>> is_blank(Profile(version=2, customer="ann", erased=7, touchpoints=1)), is_blank(new_profile("ann"))
     (False, False)
     """
     if profile.erased < 0:
@@ -79,6 +80,8 @@ def _inventory(profile: Profile) -> dict[str, int]:
     held = {
         field: len(value)
         for field in profile.__struct_fields__
-        if field not in _NOT_TOLD and isinstance(value := getattr(profile, field), dict | tuple) and value
+        if field not in _NOT_TOLD
+        and isinstance(value := getattr(profile, field), dict | tuple | Kinds)
+        and value
     }
     return {"profile": 1, "touchpoints": profile.touchpoints, **held}

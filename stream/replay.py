@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from schemas import profile_record
 from schemas.budget import is_ledger
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
@@ -116,6 +117,6 @@ def profile_line(profile: Profile) -> bytes:
 
     >>> from schemas.profile import new_profile
     >>> profile_line(new_profile("ann"))
-    b'{"version":1,"customer":"ann"}'
+    b'{"version":2,"customer":"ann"}'
     """
-    return msgspec.json.encode(msgspec.structs.replace(profile, applied={}))
+    return profile_record.encode(msgspec.structs.replace(profile, applied={}))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from schemas.profile import Issue, Kind, Moment, Profile
+from schemas.kinds import Kind, kinds_of
+from schemas.profile import VERSION, Issue, Moment, Profile
 from schemas.timestamp import DAY
 from tests.hotel import NOON
 
@@ -24,17 +25,19 @@ def profiles(draw: st.DrawFn) -> Profile:
     active = draw(st.integers(first, seen)) if active_days else 0
     gaps = active_days > 1
     return Profile(
-        1,
+        VERSION,
         "ann",
         first_seen=first,
         last_seen=seen,
         touchpoints=draw(st.integers(1, 100_000)),
-        kinds={
-            name: Kind(
-                draw(st.integers(1, 5_000)), draw(st.integers(first, seen)), draw(st.floats(0.0, 50.0))
-            )
-            for name in draw(st.sets(st.sampled_from(KINDS)))
-        },
+        kinds=kinds_of(
+            {
+                name: Kind(
+                    draw(st.integers(1, 5_000)), draw(st.integers(first, seen)), draw(st.floats(0.0, 50.0))
+                )
+                for name in draw(st.sets(st.sampled_from(KINDS)))
+            }
+        ),
         decayed=draw(_halved),
         active_days=active_days,
         last_active=active,

@@ -205,7 +205,7 @@ def _service_json(record: Any) -> list[str]:
 def _profile_json(record: Any) -> list[str]:
     import msgspec
 
-    from schemas import mark, pin, profile
+    from schemas import mark, pin, profile, profile_record
 
     if record.key == pin.KEY:
         return []
@@ -214,7 +214,7 @@ def _profile_json(record: Any) -> list[str]:
         return [msgspec.json.encode({"digest": mark.digest_in(record.key), "erased": erased}).decode()]
     if record.value is None:
         return [msgspec.json.encode({"customer": record.key.decode(), "deleted": True}).decode()]
-    return [msgspec.json.encode(profile.decode(record.value)).decode()]
+    return [profile_record.encode(profile.decode(record.value)).decode()]
 
 
 def _dead_letter_json(record: Any) -> list[str]:

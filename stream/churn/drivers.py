@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from schemas.families.retention_offer import MAX_DRIVERS, Driver
-from schemas.profile import OTHER_KIND, Profile
+from schemas.kinds import OTHER_KIND
+from schemas.profile import Profile
 from schemas.timestamp import DAY
 from stream import experience
 from stream.churn.signals import PER_KIND

@@ -30,7 +30,8 @@ from schemas.churn import Churn
 from schemas.cloudevents import deterministic_id
 from schemas.duration import millis_of
 from schemas.example import Because, Example, ExampleData
-from schemas.profile import MAX_PENDING, OTHER_KIND, Profile, Timer
+from schemas.kinds import OTHER_KIND
+from schemas.profile import MAX_PENDING, Profile, Timer
 from schemas.timestamp import DAY, to_datetime
 from schemas.touchpoint import Touchpoint
 from stream import timers
@@ -276,7 +277,7 @@ class Labels:
     @staticmethod
     def _last(profile: Profile, types: tuple[str, ...]) -> int:
         kinds = profile.kinds
-        return max((kinds[type_].last for type_ in types if type_ in kinds), default=-1)
+        return max((kind.last for type_ in types if (kind := kinds.get(type_)) is not None), default=-1)
 
     def _look(self, profile: Profile, now: int, latest: int) -> None:
         profile.looked, profile.looked_day = now, max(profile.looked_day, latest // DAY)

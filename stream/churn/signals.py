@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from math import exp2, log, log1p, sqrt, tanh
 
-from schemas.profile import MAX_KINDS, Profile
+from schemas.kinds import MAX_KINDS
+from schemas.profile import Profile
 from schemas.timestamp import DAY
 from stream.recency import HALF_LIVES, KIND_HALF_LIFE, MONEY_HALF_LIFE
 

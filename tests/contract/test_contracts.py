@@ -15,10 +15,11 @@ from jsonschema import Draft202012Validator
 from agents.cli import main
 from agents.cli.model.training import DEFAULT_VERSION
 from agents.display import header_values
-from schemas import deadletter, decision, erasure, mark, pin, profile, stage, trigger
+from schemas import deadletter, decision, erasure, mark, pin, profile, profile_record, stage, trigger
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
 from schemas.families.retention_offer import RetentionOffer
+from schemas.kinds import Kind, kinds_of
 from schemas.ledger import Claim, Ledger, Reservation, Totals
 from schemas.pin import Pin
 from schemas.profile import (
@@ -31,7 +32,6 @@ from schemas.profile import (
     Issued,
     Item,
     Key,
-    Kind,
     Link,
     Moment,
     Preference,
@@ -54,12 +54,12 @@ MARCH = 1_773_480_600_000
 """14 March 2026, 09:30 UTC, in ms."""
 
 PROFILE = Profile(
-    version=1,
+    version=2,
     customer="mina",
     first_seen=MARCH - 86_400_000,
     last_seen=MARCH,
     touchpoints=3,
-    kinds={"order.placed": Kind(2, MARCH - 1), "complaint.opened": Kind(1, MARCH)},
+    kinds=kinds_of({"order.placed": Kind(2, MARCH - 1), "complaint.opened": Kind(1, MARCH)}),
     decayed=(2.5, 2.75, 2.875),
     active_days=2,
     last_active=MARCH - 1,
@@ -250,11 +250,11 @@ def test_a_touchpoint_is_as_described() -> None:
 
 def test_a_profile_is_as_described() -> None:
     """A profile with something in every field, and one with nothing, hold to the schema."""
-    full = json.loads(msgspec.json.encode(FULL))
+    full = json.loads(profile_record.encode(FULL))
 
     assert sorted(full) == sorted(Profile.__struct_fields__)
     assert errors("profile", full) == []
-    assert errors("profile", json.loads(msgspec.json.encode(profile.new_profile("ann")))) == []
+    assert errors("profile", json.loads(profile_record.encode(profile.new_profile("ann")))) == []
 
 
 def test_an_erasure_is_as_described() -> None:
@@ -282,7 +282,7 @@ def test_a_stage_change_is_as_described() -> None:
 
 def test_a_mark_is_written_and_read_as_ever() -> None:
     """The bytes by which state knows who was erased, for as long as there is any state."""
-    blank = Profile(version=1, customer="mina", erased=MARCH, applied={0: 17})
+    blank = Profile(version=profile.VERSION, customer="mina", erased=MARCH, applied={0: 17})
     stored = bytes.fromhex("83a776657273696f6e01a6657261736564cf0000019cebae61c0a76170706c696564810011")
 
     assert mark.encode(blank) == stored
@@ -363,12 +363,19 @@ def test_shipped_schemas_are_what_the_types_say() -> None:
     assert CliRunner().invoke(main, ["contracts", "--check"]).exit_code == 0
 
 
-def test_profile_v1_is_read_as_ever() -> None:
-    """The bytes of version 1 decode as on the day of its release; kinds have had a decayed count since."""
-    golden = (GOLDEN / "profile-v1.msgpack").read_bytes()
+@pytest.mark.parametrize(("name", "expected"), [("profile-v1", PROFILE), ("profile-v1-full", FULL)])
+def test_profile_v1_is_read_as_ever(name: str, expected: Profile) -> None:
+    """The bytes of version 1 decode as on the day of its release, and as on the last day before version 2."""
+    assert profile.decode((GOLDEN / f"{name}.msgpack").read_bytes()) == expected
 
-    assert profile.decode(golden) == PROFILE
-    assert profile.decode(profile.encode(PROFILE)) == PROFILE
+
+def test_profile_v2_is_written_and_read_as_ever() -> None:
+    """The bytes of version 2, with a kind of touchpoint that has no place among the names."""
+    kinds = FULL.kinds.put("spa.visited", Kind(3, MARCH - 7, 1.25))
+    golden = (GOLDEN / "profile-v2.msgpack").read_bytes()
+
+    assert profile.decode(golden) == msgspec.structs.replace(FULL, kinds=kinds)
+    assert profile.encode(profile.decode(golden)) == golden
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from schemas import mark
 from schemas.deadletter import headers_again
 from schemas.erasure import digest_of
 from schemas.errors import StateError
-from schemas.profile import Profile
+from schemas.profile import VERSION, Profile
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome
 from tests.flow.test_touchpoints import ANN, PARTITIONS, TOPICS, Bench, Read, happened
@@ -161,7 +161,7 @@ def test_every_compacted_topic_gets_a_tombstone() -> None:
 def test_requests_for_other_ids_go_where_these_are() -> None:
     """The request for an alias is a touchpoint under its key, on its partition."""
     bench = Bench()
-    known = Profile(version=1, customer="ann", touchpoints=1, aliases=("card-1",))
+    known = Profile(version=VERSION, customer="ann", touchpoints=1, aliases=("card-1",))
     bench.profiles.commit(ANN, {"ann": known}, {b"ann": msgspec.msgpack.encode(known)}, 0)
     bench.process(erase(1))
     (request,) = [r for r in bench.delivery.records if r.topic == TOPICS.touchpoints]

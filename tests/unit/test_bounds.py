@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from schemas import profile as profiles
 from schemas.cloudevents import SOURCE
 from schemas.errors import RejectedError
+from schemas.kinds import MAX_KINDS, Kinds
 from schemas.ledger import MAX_CLAIMS
 from schemas.profile import (
     MAX_ALIASES,
@@ -33,7 +34,6 @@ from schemas.profile import (
     MAX_ISSUES,
     MAX_ITEMS,
     MAX_KEYS,
-    MAX_KINDS,
     MAX_LINKS,
     MAX_MOMENTS,
     MAX_PENDING,
@@ -112,7 +112,7 @@ def is_collection(hint: Any) -> bool:
     """Whether a field of this type holds several things."""
     if get_origin(hint) in (Union, UnionType):
         return any(is_collection(each) for each in get_args(hint))
-    return get_origin(hint) in (dict, tuple, list) or hint is bytes
+    return get_origin(hint) in (dict, tuple, list) or hint in (bytes, Kinds)
 
 
 COLLECTIONS = sorted(name for name, hint in get_type_hints(Profile).items() if is_collection(hint))

@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.families.retention_offer import MAX_DRIVERS, Driver, RetentionOffer
-from schemas.profile import Issue, Kind, Moment, Profile
+from schemas.kinds import Kind, kinds_of
+from schemas.profile import VERSION, Issue, Moment, Profile
 from schemas.timestamp import DAY, HOUR
 from stream.churn import models
 from stream.churn.adaptive_tree import AdaptiveTree
@@ -31,12 +32,12 @@ from tests.hotel import HOTEL, NOON, PROPERTY_TEST, GivenRisk, after, happened
 EXACT = 1e-9
 
 REGULAR = Profile(
-    1,
+    VERSION,
     "ann",
     first_seen=NOON - 400 * DAY,
     last_seen=NOON - 3 * DAY,
     touchpoints=1_234,
-    kinds={"order.returned": Kind(3, NOON - 4 * DAY, 1.0), "*": Kind(1, NOON, 1.0)},
+    kinds=kinds_of({"order.returned": Kind(3, NOON - 4 * DAY, 1.0), "*": Kind(1, NOON, 1.0)}),
     active_days=7,
     last_active=NOON - 41 * DAY,
     spent=700.0,
@@ -178,7 +179,7 @@ def test_words(feature: str, value: float, words: str) -> None:
 )
 def test_words_of_who_has_done_nothing_yet(feature: str, words: str) -> None:
     """Who has not bought has no rhythm and no money to tell of."""
-    newcomer = Profile(1, "bob", first_seen=NOON - 41 * DAY, last_seen=NOON, touchpoints=1)
+    newcomer = Profile(VERSION, "bob", first_seen=NOON - 41 * DAY, last_seen=NOON, touchpoints=1)
 
     assert drivers_of({feature: -1.0}, asked(newcomer))[0].words == words
 
@@ -193,7 +194,7 @@ def test_words_of_who_has_done_nothing_yet(feature: str, words: str) -> None:
 )
 def test_what_is_usual_takes_two_gaps(days: int, gap: float, words: str) -> None:
     """One purchase has no rhythm, and two have none that could be called usual."""
-    bob = Profile(1, "bob", active_days=days, last_active=NOON - DAY, gap_mean=gap)
+    bob = Profile(VERSION, "bob", active_days=days, last_active=NOON - DAY, gap_mean=gap)
 
     assert drivers_of({"recency": 1.0}, asked(bob))[0].words == words
 

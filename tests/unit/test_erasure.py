@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.erasure import TYPE, digest_of, encode, request_of
-from schemas.profile import Profile, new_profile
+from schemas.profile import VERSION, Profile, new_profile
 from schemas.timestamp import DAY, HOUR, to_datetime
 from schemas.touchpoint import Touchpoint
 from stream.replay import Replay
@@ -21,7 +21,7 @@ REQUEST = happened(TYPE, NOON, id_="erase-ann")
 
 def erased(until: int = NOON, **fields: Any) -> Profile:
     """What is known of Ann after she was erased."""
-    return Profile(version=1, customer="ann", erased=until, **fields)
+    return Profile(version=VERSION, customer="ann", erased=until, **fields)
 
 
 def test_nothing_is_left_but_until_when() -> None:
@@ -175,7 +175,7 @@ def test_every_other_id_of_the_customer_is_erased() -> None:
 
 def test_by_an_alias_the_customer_is_erased() -> None:
     """The alias goes, and so does the one whom it is an alias of; what comes back from there ends here."""
-    alias = Profile(version=1, customer="card-1", moved_to="ann")
+    alias = Profile(version=VERSION, customer="card-1", moved_to="ann")
     asked = Touchpoint("1", "/app", TYPE, "card-1", NOON)
     at_alias = engine().step(alias, asked, NOON)
     (to_ann,) = [forward.touchpoint for forward in at_alias.forwards]

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from schemas.churn import Churn
 from schemas.errors import InputError
 from schemas.example import Example
+from schemas.kinds import MAX_KINDS
 from schemas.playbook import Playbook, load
-from schemas.profile import MAX_KINDS, MAX_PENDING, Profile, decode, encode
+from schemas.profile import MAX_PENDING, Profile, decode, encode
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Touchpoint
 from stream import identity, timers

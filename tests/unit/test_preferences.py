@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.profile import MAX_PREFERENCES, Preference, Profile, new_profile
+from schemas.profile import MAX_PREFERENCES, VERSION, Preference, Profile, new_profile
 from schemas.touchpoint import Touchpoint
 from stream import identity, preferences
 from tests.hotel import NOON, PROPERTY_TEST, after, engine, happened
@@ -86,7 +86,7 @@ def test_order_and_ids_play_no_part(words: list[Preference], data: st.DataObject
     one, other, whole = new_profile("ann"), new_profile("ann"), new_profile("ann")
     for profile, part in ((one, shuffled[:at]), (other, shuffled[at:]), (whole, words)):
         for word in part:
-            said = Profile(version=1, customer="ann", preferences=(word,))
+            said = Profile(version=VERSION, customer="ann", preferences=(word,))
             preferences.merge(profile, said)
     identity.merge(one, other)
 

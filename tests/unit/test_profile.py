@@ -17,7 +17,7 @@ YESTERDAY = NOON - DAY
 
 def test_new_profile_knows_nothing() -> None:
     """A new profile has a version and a customer; everything else is at its default and not stored."""
-    assert encode(new_profile("ann")) == b"\xde\x00\x02\xa7version\x01\xa8customer\xa3ann"
+    assert encode(new_profile("ann")) == b"\xde\x00\x02\xa7version\x02\xa8customer\xa3ann"
     assert decode(encode(new_profile("ann"))) == Profile(version=VERSION, customer="ann")
 
 
@@ -71,6 +71,7 @@ def test_newer_version_is_refused(stored: dict[str, Any]) -> None:
         msgspec.msgpack.encode({"customer": "ann"}),
         msgspec.msgpack.encode({"version": VERSION}),
         msgspec.msgpack.encode({"version": VERSION, "customer": 7}),
+        msgspec.msgpack.encode({"version": 1, "customer": "ann", "kinds": {"page.viewed": [1, -1]}}),
     ],
 )
 def test_what_is_no_profile(stored: bytes) -> None:

@@ -12,7 +12,7 @@ from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles, Undecodable
 from schemas import profile as codec
 from schemas.errors import StateError
-from schemas.profile import new_profile
+from schemas.profile import VERSION, new_profile
 
 
 class Counting(MemoryStore):
@@ -127,9 +127,9 @@ def test_an_unreadable_profile_is_counted_and_handed_out_as_it_is(
 
 def test_a_profile_of_a_newer_program_is_not_touched(profiles: Profiles, store: Counting) -> None:
     """Going on would destroy what only the newer program can read: one clear line instead."""
-    newer = msgspec.msgpack.encode({"version": 2, "customer": "ann", "unheard": 1})
+    newer = msgspec.msgpack.encode({"version": VERSION + 1, "customer": "ann", "unheard": 1})
     store.write(0, {b"ann": newer}, 1)
 
-    with pytest.raises(StateError, match="version 2; this program knows up to 1"):
+    with pytest.raises(StateError, match=f"version {VERSION + 1}; this program knows up to {VERSION}"):
         profiles.get(0, "ann")
     assert store.get(0, b"ann") == newer

@@ -29,6 +29,7 @@ from schemas.conditions.vocabulary import FUNCTIONS, KINDS, METHODS, NOW, VARIAB
 from schemas.families import FAMILIES
 from schemas.families.entry import EntryPlay
 from schemas.families.retention_offer import RetentionOfferPlay
+from schemas.kinds import MAX_KINDS
 from schemas.playbook import MAX_PLAYS, load
 from schemas.profile import (
     MAX_BOOKINGS,
@@ -39,7 +40,6 @@ from schemas.profile import (
     MAX_ISSUED,
     MAX_ISSUES,
     MAX_KEYS,
-    MAX_KINDS,
     MAX_MOMENTS,
     MAX_PROGRESS,
     MAX_SEEN,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.profile import Kind, Profile
+from schemas.kinds import Kind, kinds_of
+from schemas.profile import VERSION, Profile
 from schemas.timestamp import DAY
 from stream.churn import models
 from stream.churn.adaptive_tree import AdaptiveTree
@@ -35,12 +36,12 @@ def customer(chance: Random) -> Profile:
     first = NOON - chance.randint(300, 600) * DAY
     last = first + chance.randint(1, 290) * DAY
     return Profile(
-        1,
+        VERSION,
         f"c-{chance.randint(0, 10**9)}",
         first_seen=first,
         last_seen=last,
         touchpoints=days * 3,
-        kinds={kind: Kind(days, last, 0.5 * days) for kind in KINDS if chance.random() < 0.5},
+        kinds=kinds_of({kind: Kind(days, last, 0.5 * days) for kind in KINDS if chance.random() < 0.5}),
         decayed=(1.0, 2.0, 3.0),
         active_days=days,
         last_active=last,

@@ -7,10 +7,13 @@ from math import isfinite, log, log1p
 import msgspec
 import pytest
 
-from schemas.profile import MAX_KINDS, encode, new_profile
+from schemas import kinds as kinds_codec
+from schemas.kinds import MAX_KINDS
+from schemas.profile import MAX_DAYS, encode, new_profile
 from schemas.timestamp import DAY
 from schemas.touchpoint import MAX_TIME
 from stream.churn.signals import MAX_SIGNALS, NAMES, PER_KIND, signals_of
+from stream.recency import count, count_activity
 from tests.hotel import NOON, after, happened
 
 BUYER = [
@@ -86,14 +89,16 @@ def test_two_bad_moments_show() -> None:
     assert signals_of(twice, NOON + 1)["bad_moments"] == pytest.approx(2.0)
 
 
-def test_what_signals_are_made_of_takes_400_bytes() -> None:
-    """Of one who has bought on twelve days and met three kinds; a further kind takes some 30, a day 2."""
-    types = ("order.placed", "page.viewed", "email.opened")
-    ann = after(
-        happened(type_, NOON - day * DAY - 3_600_000 + place, amount=19.9 if place == 0 else None)
-        for day in range(36, 0, -3)
-        for place, type_ in enumerate(types)
-    )
+@pytest.mark.parametrize(
+    ("kinds", "days", "size"), [(16, 12, 399), (16, 13, 401), (17, 12, 412), (MAX_KINDS, MAX_DAYS, 713)]
+)
+def test_what_signals_are_made_of_takes_400_bytes(kinds: int, days: int, size: int) -> None:
+    """Of one who has bought on twelve days and met 16 kinds; a kind more takes 13, a day 2."""
+    ann = new_profile("ann")
+    for day in range(3 * days, 0, -3):
+        for name in kinds_codec.NAMES[1 : kinds + 1]:
+            count(ann, happened(name, NOON - day * DAY))
+        count_activity(ann, happened("order.placed", NOON - day * day * DAY // 3, amount=19.9))
     blank = new_profile("ann")
     made_of = (
         *("first_seen", "last_seen", "touchpoints", "kinds", "decayed", "active_days", "last_active", "days"),
@@ -101,5 +106,5 @@ def test_what_signals_are_made_of_takes_400_bytes() -> None:
     )
     without = msgspec.structs.replace(ann, **{name: getattr(blank, name) for name in made_of})
 
-    assert (ann.active_days, len(ann.kinds)) == (12, 3)
-    assert 300 < len(encode(ann)) - len(encode(without)) <= 400
+    assert (ann.active_days, len(ann.kinds)) == (days, kinds)
+    assert len(encode(ann)) - len(encode(without)) == size
