@@ -66,7 +66,8 @@ class BayesianLogistic(base.Classifier):
         crosses: pairs of features.
         kind_crosses: features that are crossed with each kind of touchpoint.
         limit: standard deviations at which a feature is clipped.
-        prior: variance of the weight of a feature, before anything was learned.
+        prior: variance of the weight of a feature, before anything was learned; those of a kind of touchpoint
+            share it with all other kinds, so that many kinds don't promise more than one.
         prior_bend: the same of bends and crosses: smaller, so that straight lines come first.
         prior_offset: the same of the offset's weight, around 1.
         max_features: features beyond so many, in the order in which they were met, are left out.
@@ -232,8 +233,11 @@ class BayesianLogistic(base.Classifier):
 
     def priors(self) -> Floats:
         """The variance of each weight before anything was learned."""
-        rest = len(self._terms) - 2 - len(self._names)
-        return np.array([1.0, self.prior_offset, *[self.prior] * len(self._names), *[self.prior_bend] * rest])
+        kinds = {name.removesuffix(KIND_SUFFIX) for name in self._names if name.endswith(KIND_SUFFIX)}
+        shared = self.prior / max(len(kinds), 1)
+        lines = [shared if name.rpartition(":")[0] in kinds else self.prior for name in self._names]
+        rest = len(self._terms) - 2 - len(lines)
+        return np.array([1.0, self.prior_offset, *lines, *[self.prior_bend] * rest])
 
     def snapshot(self) -> dict[str, Any]:
         """All that was learned, as plain numbers; of the covariance the lower half, column by column."""
@@ -415,7 +419,8 @@ class BayesianLogistic(base.Classifier):
         self._weights = np.zeros(size)
         self._weights[1] = 1.0
         self._covariance = np.zeros((size, size), order="F")
-        self._covariance[np.diag_indices(size)] = self.priors()
+        self._priors = self.priors()
+        self._covariance[np.diag_indices(size)] = self._priors
         kept = [(place, old_terms[term]) for place, term in enumerate(self._terms) if term in old_terms]
         if kept:
             now, before = (np.array(places, dtype=np.intp) for places in zip(*kept, strict=True))

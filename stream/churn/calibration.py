@@ -15,12 +15,14 @@ Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 NODES = (-3.0, -1.5, -0.75, 0.0, 0.75, 1.5, 3.0)
 """Log odds at which a correction is learned; between two it is a line, and beyond the last it stays."""
 
-PRIOR = 1_000.0
-"""Information that speaks for no correction at each node: that of four thousand labels where a risk is even,
-as one tells risk · (1 − risk). With less, labels of another season cost more AUC than shape gives back."""
+PRIOR = 300.0
+"""Information that speaks for no correction at each node: that of twelve hundred labels where a risk is even,
+as one tells risk · (1 − risk). Of 41 data sets, with 200 and a memory of 400, some lost .002 of AUC to the
+labels of another season."""
 
-MEMORY = 1_200.0
-"""Information that a node holds at most: what is older than some five thousand labels near it fades."""
+MEMORY = 600.0
+"""Information that a node holds at most: what is older than some 2,400 labels near it fades. With twice as
+much, the calibration error on CDNOW is .002 to .003 higher, and the log loss the same."""
 
 STEEPEST = 0.9
 """Share of the way from node to node by which a correction may fall: risks keep their order."""
@@ -124,7 +126,8 @@ class Calibration:
                 high < low - fall
                 for low, high, fall in zip(corrections, corrections[1:], _FALLS, strict=False)
             )
-            or not PRIOR <= min(information) <= max(information) <= MEMORY
+            # One that remembered more than is remembered now forgets it with the next labels.
+            or min(information) < PRIOR
             or min(*labels, sums[0]) < 0.0
         ):
             raise ValueError("the snapshot's calibration holds what no calibration comes to")

@@ -41,6 +41,6 @@ class Forgetting(Stacked):
         if (self._count + self._held) % _TOGETHER == 0:
             # A sum with what is nowhere negative on the diagonal: it stays a covariance.
             variances = np.einsum("ii->i", self._covariance)
-            priors = self.priors()
+            priors = self._priors
             variances += np.clip(priors - variances, 0.0, priors * (_TOGETHER / self.memory))
         return said

@@ -90,8 +90,8 @@ def test_too_sure_a_model_is_held_back() -> None:
 
 
 def test_few_labels_say_little() -> None:
-    """A prior speaks for the model: forty surprises in a row move log odds by less than a tenth."""
-    calibration = taught([(1.5, False, 40), (-1.5, True, 40)])
+    """A prior speaks for the model: thirty surprises in a row move log odds by less than a tenth."""
+    calibration = taught([(1.5, False, 30), (-1.5, True, 30)])
 
     assert 1.4 < calibration.corrected(1.5) < 1.5
 
@@ -139,6 +139,18 @@ def test_restores_to_the_bit() -> None:
 
     assert copy.snapshot() == calibration.snapshot()
     assert copy.corrected(0.7) == calibration.corrected(0.7)
+
+
+def test_one_that_remembered_more_goes_on() -> None:
+    """A snapshot of when twice as much was remembered corrects as it did, and then forgets as fast as all."""
+    told = {**bent(20_000).snapshot(), "information": [1_200.0] * len(NODES)}
+    calibration = Calibration()
+    calibration.restore(told)
+    said = calibration.snapshot()
+    calibration.learn(0.0, churned=True)
+
+    assert said == told
+    assert calibration.snapshot()["information"] == [1_200.0] * 3 + [600.0] * 2 + [1_200.0] * 2
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,23 @@ def test_kind_that_comes_up_in_mid_stream_is_learned() -> None:
     assert scorer.predict(features) < 0.15
 
 
+def test_many_kinds_that_tell_nothing_cost_little() -> None:
+    """Twenty kinds at random beside what tells nothing either: they promise no more than one kind would."""
+    chance = Random(1)
+    plain = [(features, chance.random() < 0.4) for features, _ in drawn(600)]
+    met: list[tuple[dict[str, float], bool]] = []
+    for features, churned in plain:
+        kinds = {
+            f"kind-{number}:{what}": chance.uniform(0.2, 2.0)
+            for number in range(20)
+            if chance.random() < 0.3
+            for what in ("count", "decayed", "closeness")
+        }
+        met.append((features | kinds, churned))
+
+    assert loss(Stacked(90.0), met) < loss(Stacked(90.0), plain) + 0.06
+
+
 def test_features_are_bounded() -> None:
     """However many kinds there are, the model stays within its limit."""
     model = BayesianLogistic(max_features=10, max_kinds=2, kind_crosses=("recency",))
