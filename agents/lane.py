@@ -29,6 +29,8 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
 - aiokafka's `_partition_assignment_strategy`: the assignor leaves out topics that the metadata of the moment
   lack. Faust takes aiokafka's own where it has no tables, whatever is set.
 - aiokafka's `_isolation_level`: Faust has no setting for it without its own way of exactly once.
+- aiokafka's `PartitionRecords`, `_consumer_record` and `_key_deserializer`: it wraps each parsed record in
+  another one, which takes 0.8 µs of the 1.3 that it spends on a record, and the memory of both.
 """
 
 from __future__ import annotations
@@ -42,11 +44,13 @@ from typing import Any, ClassVar, NamedTuple, cast
 import faust
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import maybe_async
 from yarl import URL
 
@@ -114,6 +118,18 @@ class End(NamedTuple):
     last: int | None
 
 
+def as_parsed(key: bytes | None) -> bytes | None:
+    """The key as it is; a consumer that is given this as its deserializer hands out records as parsed."""
+    return key
+
+
+class LaneRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+    """The records of a fetch, which know their offset, times, key, value and headers, but not their topic."""
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        return record if self._key_deserializer is as_parsed else super()._consumer_record(tp, record)
+
+
 class LaneReader(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, without a thread; it fetches at once and survives a commit that fails."""
 
@@ -154,6 +170,7 @@ class LaneReader(driver.AIOKafkaConsumerThread):
         worker_consumer = super()._create_worker_consumer(transport)
         worker_consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         worker_consumer._isolation_level = "read_committed"
+        worker_consumer._key_deserializer = as_parsed
         worker_consumer._partition_assignment_strategy = (cast(LaneConsumer, self.consumer).assignor,)
         return worker_consumer
 
@@ -326,6 +343,21 @@ class LaneConsumer(driver.Consumer):
                 message.key, message.value = None, run
             yield tp, message
 
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            record.offset,
+            record.timestamp / 1000.0,
+            record.timestamp_type,
+            record.headers,
+            record.key,
+            record.value,
+            record.checksum,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
     @property
     def epoch(self) -> int:
         """The epoch of the latest seek: runs of an earlier one are read again, and not to be taken."""
@@ -426,6 +458,7 @@ def use_lane(
     Consumer.run_topics = frozenset(run_topics)
     Consumer.run_length = run_length
     Transport.Consumer = Consumer
+    fetcher.PartitionRecords = LaneRecords
     app.transport = Transport([URL(f"kafka://{address}") for address in addresses], app)
 
 

@@ -207,7 +207,6 @@ class TouchpointProcessor:
         consumed = work.consumed
         event_clock = self._event_clock
         profiles = work.profiles
-        stage = "decode"
         for record in run:
             try:
                 stage = "decode"
@@ -219,15 +218,18 @@ class TouchpointProcessor:
                 before = profiles.get(customer)
                 if before is None:
                     before = self._stored(record, customer, work)
-                if self._is_misplaced(record, customer, before, partition):
-                    self._forward(record, customer, work)
+                key = customer.encode()
+                # Of customers who are known here the partition is right: to hash every key would cost as
+                # much as decoding, and a profile is only ever made where it belongs.
+                if record.key != key or (before is None and self._partition_of(key) != partition):
+                    self._forward(record, key, work)
                     continue
                 offset = record.offset
                 if before is not None and before.applied.get(partition, -1) >= offset:
                     work.replayed += 1
                     continue
                 outcome = step(before, event, event.time if event_clock or timestamp < 0 else timestamp)
-                published = self._published(outcome, record.key, partition)
+                published = self._published(outcome, key, partition)
             except RejectedError as error:
                 self._dead_letter(record, work, error.code, str(error), stage)
                 continue
@@ -260,22 +262,12 @@ class TouchpointProcessor:
             work.note(outcome, event, record)
         return work
 
-    def _is_misplaced(self, record: Any, customer: str, before: Profile | None, partition: int) -> bool:
-        """Whether a record is not where its customer's profile is, or would have to be.
-
-        The partition is only reckoned for customers who are new here: hashing every key would
-        cost as much as decoding, and a profile is only ever made where it belongs.
-        """
-        key = customer.encode()
-        return bool(record.key != key) or (before is None and self._partition_of(key) != partition)
-
-    def _forward(self, record: Any, customer: str, work: Work) -> None:
+    def _forward(self, record: Any, key: bytes, work: Work) -> None:
         if sum(len(name) + len(value or b"") for name, value in record.headers) > MAX_HEADER_BYTES:
             raise RejectedError(
                 "headers-too-large",
                 f"under another key than its customer's, with headers of over {MAX_HEADER_BYTES} bytes",
             )
-        key = customer.encode()
         work.rekeyed += 1
         headers = deadletter.with_first([h for h in record.headers if h[0] != REKEYED], record.timestamp)
         headers.append((REKEYED, str(work.partition).encode()))
