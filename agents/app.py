@@ -196,12 +196,16 @@ class WorkerApp:
         """Bring gauges up to date before they are shown."""
         self._metrics.profiles.set(self._store.size())
         now = int(time.time() * 1000)
-        due = self._timers.earliest() if self._timers is not None else None
-        self._metrics.timers_overdue.set(0.0 if due is None else max(now - due, 0) / 1000)
+        assigned = {tp.partition for tp in self._consumer.assignment()} if self._intake.taking else set()
+        if self._timers is not None:
+            silent = {each for each in assigned if self._profiles.known(each, now) < now}
+            due = self._timers.earliest(silent)
+            self._metrics.silent_partitions.set(len(silent))
+            self._metrics.timers_overdue.set(0.0 if due is None else max(now - due, 0) / 1000)
         budgets.show(
             self._playbooks.engine.ledgers,
             self._profiles,
-            {tp.partition for tp in self._consumer.assignment()} if self._intake.taking else (),
+            assigned,
             lambda key: partition_of(key, self.partitions),
             now,
             self._metrics,

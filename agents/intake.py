@@ -170,7 +170,8 @@ class Intake:
         """
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            due = timers.partitions_due(int(time.time() * 1000) - GRACE_MS) if self.taking else []
+            until = int(time.time() * 1000) - GRACE_MS
+            due = timers.partitions_due(until, self._means.profiles.known) if self.taking else []
             outdated = self._means.pins.outdated() if self.taking else []
             if not due and not outdated:
                 continue

@@ -153,6 +153,16 @@ class Metrics:
             "How long the most overdue timer has been due; 0 where none is.",
             registry=registry,
         )
+        self.outages = Counter(
+            "cx_ingestion_outages",
+            "Times that touchpoints came again after an outage of ingestion, by partition.",
+            registry=registry,
+        )
+        self.silent_partitions = Gauge(
+            "cx_ingestion_silent_partitions",
+            "Partitions in which there has been no touchpoint for longer than usual: labels wait.",
+            registry=registry,
+        )
         self.decision_latency = BatchHistogram(
             "cx_decision_latency_seconds",
             "From a record's Kafka timestamp to its batch being acknowledged.",

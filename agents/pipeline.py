@@ -161,7 +161,9 @@ class Pipeline:
         if timers is None:
             return
         for pinned, bound in self._pins.timed(self.partition, until):
-            while customers := timers.take_due(self.partition, bound, TIMERS_AT_ONCE):
+            self._check()
+            known = self._profiles.known(self.partition, bound)
+            while customers := timers.take_due(self.partition, bound, TIMERS_AT_ONCE, known):
                 self._taken = customers
                 engine = await self._pins.engine_of(pinned)
                 self._check()
@@ -238,7 +240,7 @@ class Pipeline:
         """Have others see what it sends them; then it may be committed."""
         await self._processor.announce(work, self.keep_trying)
         self._check()
-        self._profiles.anticipate(self.partition, work.profiles)
+        self._profiles.anticipate(self.partition, work.profiles, work.ingestion)
         self._works.append(work)
         self._ready()
 

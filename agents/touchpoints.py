@@ -27,6 +27,7 @@ from schemas import (
     decision,
     erasure,
     example,
+    ingestion,
     service_context,
     touchpoint,
     trigger,
@@ -35,9 +36,13 @@ from schemas import stage as stages
 from schemas.deadletter import Origin
 from schemas.erasure import Erasure
 from schemas.errors import RejectedError, StateError
+from schemas.ingestion import Ingestion
 from schemas.profile import Profile
+from schemas.timestamp import DAY
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
+from stream.churn import outages
+from stream.churn.outages import NOTED
 from stream.engine import Engine, Outcome
 
 REKEYED = "cx-rekeyed"
@@ -127,7 +132,9 @@ class TouchpointProcessor:
         forgotten: set[str] = set()
         records: list[Record] = []
         next_offset = None
+        heard = None
         for work in works:
+            heard = work.ingestion or heard
             profiles.update(work.profiles)
             forgotten |= work.forgotten
             records += work.records
@@ -135,6 +142,9 @@ class TouchpointProcessor:
                 next_offset = work.run[-1].offset + 1
         if profiles or records or next_offset is not None:
             stored = stored_of(profiles, forgotten)
+            if heard is not None:
+                # At the end: where it stands, everything that was decided before it does.
+                stored[ingestion.KEY] = ingestion.encode(heard)
             changelog = self._topics.profiles
             changes = [Record(changelog, partition, key, value, []) for key, value in stored.items()]
             offsets = await self._delivery.commit(partition, records, changes, next_offset, keep_trying)
@@ -163,12 +173,13 @@ class TouchpointProcessor:
             StateError: a stored profile can't be read.
         """
         work = Work(partition)
+        heard = self._profiles.ingestion(partition)
         for customer in customers:
             try:
                 before = self._profiles.get(partition, customer)
                 if before is None:
                     continue
-                outcome = engine.fire(before, until, clock)
+                outcome = engine.fire(before, until, clock, heard)
                 work.records += self._published(outcome, customer.encode(), partition)
             except StateError:
                 raise
@@ -203,10 +214,11 @@ class TouchpointProcessor:
             StateError: a stored profile can't be read: no record's fault, so none is given up for it.
         """
         work = Work(partition, run)
-        step = engine.step
+        step, learns = engine.step, engine.learns
         consumed = work.consumed
         event_clock = self._event_clock
         profiles = work.profiles
+        heard = self._profiles.ingestion(partition)
         for record in run:
             try:
                 stage = "decode"
@@ -214,6 +226,9 @@ class TouchpointProcessor:
                 event = touchpoint.decode(record.value, record.headers, timestamp if timestamp >= 0 else None)
                 consumed[event.type] = consumed.get(event.type, 0) + 1
                 customer = event.customer
+                now = event.time if event_clock or timestamp < 0 else timestamp
+                if learns and (now - heard.latest >= NOTED or event.time <= heard.out_until):
+                    heard = self._heard(work, heard, event, now)
                 stage = "step"
                 before = profiles.get(customer)
                 if before is None:
@@ -224,11 +239,10 @@ class TouchpointProcessor:
                 if record.key != key or (before is None and self._partition_of(key) != partition):
                     self._forward(record, key, work)
                     continue
-                offset = record.offset
-                if before is not None and before.applied.get(partition, -1) >= offset:
+                if before is not None and before.applied.get(partition, -1) >= record.offset:
                     work.replayed += 1
                     continue
-                outcome = step(before, event, event.time if event_clock or timestamp < 0 else timestamp)
+                outcome = step(before, event, now, heard)
                 published = self._published(outcome, key, partition)
             except RejectedError as error:
                 self._dead_letter(record, work, error.code, str(error), stage)
@@ -255,12 +269,23 @@ class TouchpointProcessor:
             if outcome.erased:
                 work.erased += 1
                 continue
-            after = outcome.profile
-            after.applied = {**after.applied, partition: offset}
-            profiles[customer] = after
-            work.records += published
-            work.note(outcome, event, record)
+            work.note(outcome, event, record, published)
         return work
+
+    def _heard(self, work: Work, before: Ingestion, event: Touchpoint, now: int) -> Ingestion:
+        """What is known of when touchpoints came, once one has come that may say something new."""
+        heard = outages.after(before, event, now)
+        if heard is not before:
+            work.ingestion = heard
+        if heard.out_until > before.out_until:
+            work.outages += 1
+            last = heard.outages[-1]
+            log.warning(
+                "touchpoints come again after an outage: labels mature later by as long",
+                partition=work.partition,
+                days=round((last.end - last.start) / DAY, 1),
+            )
+        return heard
 
     def _forward(self, record: Any, key: bytes, work: Work) -> None:
         if sum(len(name) + len(value or b"") for name, value in record.headers) > MAX_HEADER_BYTES:

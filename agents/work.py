@@ -11,6 +11,7 @@ from typing import Any
 from agents.batches import Record
 from agents.metrics import Metrics, count_all
 from schemas import mark, profile
+from schemas.ingestion import Ingestion
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
 from stream import identity
@@ -54,6 +55,8 @@ class Work:
         transitions: changes of stage, by the stage before and the one after.
         lags: seconds from what happened to the record, of touchpoints applied.
         scores: churn risks scored.
+        ingestion: when touchpoints came, where the run says anything new of it.
+        outages: of ingestion, that were over with the run.
         seen: when others saw what cannot wait, in ms; None where they see it once it is committed.
     """
 
@@ -80,10 +83,16 @@ class Work:
     transitions: Tally[tuple[str, ...]] = field(default_factory=Tally)
     lags: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    ingestion: Ingestion | None = None
+    outages: int = 0
     seen: float | None = None
 
-    def note(self, outcome: Outcome, event: Touchpoint, record: Any) -> None:
-        """Count what a touchpoint led to."""
+    def note(self, outcome: Outcome, event: Touchpoint, record: Any, published: list[Record]) -> None:
+        """Keep what a touchpoint led to, and count it."""
+        after = outcome.profile
+        after.applied = {**after.applied, self.partition: record.offset}
+        self.profiles[event.customer] = after
+        self.records += published
         self.applied += 1
         if outcome.stage is not None:
             moved = outcome.stage.data
@@ -136,6 +145,7 @@ class Work:
         metrics.erased.inc(self.erased)
         metrics.erasures.inc(self.erasures)
         metrics.rekeyed.inc(self.rekeyed)
+        metrics.outages.inc(self.outages)
         now = time.time() * 1000 if self.seen is None else self.seen
         metrics.decision_latency.observe(max(now - record.timestamp, 0.0) / 1000 for record in self.run)
         metrics.event_lag.observe(self.lags)

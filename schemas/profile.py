@@ -774,8 +774,8 @@ def decode(stored: bytes) -> Profile:
 def is_profile(key: bytes) -> bool:
     """Whether what stands under a key of the changelog is a profile, whose key is a customer's id.
 
-    The other keys begin with a byte that no UTF-8 has: marks of erasures (schemas/mark.py), and what
-    decides on a partition (schemas/pin.py).
+    The other keys begin with a byte that no UTF-8 has: marks of erasures (schemas/mark.py), what decides on
+    a partition (schemas/pin.py), and when its touchpoints came (schemas/ingestion.py).
 
     >>> is_profile("단골".encode()), is_profile(bytes([0xFD, 0x70]))
     (True, False)
@@ -783,22 +783,21 @@ def is_profile(key: bytes) -> bool:
     return b"" < key < _NO_CUSTOMER
 
 
-def first_due(stored: bytes) -> int | None:
-    """When the earliest timer of a stored profile is due, in ms; None where it has none, or is no profile.
+def timers_in(stored: bytes) -> tuple[Timer, ...]:
+    """The timers of a stored profile, in order of when they are due; none where it is no profile.
 
     Most profiles have none, and of those nothing is decoded.
 
-    >>> first_due(encode(Profile(VERSION, "ann", timers=(Timer(700, "room-key", "b-1", "e-1"),))))
+    >>> timers_in(encode(Profile(VERSION, "ann", timers=(Timer(700, "room-key", "b-1", "e-1"),))))[0].due
     700
     """
     if b"timers" not in stored:
-        return None
+        return ()
     try:
-        timers = _timed.decode(stored).timers
+        return _timed.decode(stored).timers
     except msgspec.DecodeError:
         # Whoever reads it for what it is will say so.
-        return None
-    return timers[0].due if timers else None
+        return ()
 
 
 def _upgrade(stored: bytes) -> Profile:

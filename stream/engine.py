@@ -20,6 +20,7 @@ from schemas.erasure import TYPE as ERASE
 from schemas.erasure import Erasure
 from schemas.errors import InputError
 from schemas.example import Example
+from schemas.ingestion import STEADY, Ingestion, Outage
 from schemas.playbook import Playbook, load
 from schemas.profile import Profile, Timer, copied, new_profile
 from schemas.service_context import ServiceRecord
@@ -46,7 +47,7 @@ from stream import (
     timers,
 )
 from stream.arbitration.arbiter import Arbiter
-from stream.churn import labels, models
+from stream.churn import labels, models, outages
 from stream.churn.columns import Columns
 from stream.churn.features import NAMES, features_of, values_of
 from stream.churn.outlook import Outlook
@@ -187,7 +188,14 @@ class Engine:
         """Whether a play looks at touchpoints of a type at all."""
         return any(rule.play.play == play for rule in self.index.rules_for(type_))
 
-    def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
+    @property
+    def learns(self) -> bool:
+        """Whether what comes of customers is learned, so that it matters when touchpoints came."""
+        return self._labels is not None
+
+    def step(
+        self, profile: Profile | None, touchpoint: Touchpoint, now: int, ingestion: Ingestion = STEADY
+    ) -> Outcome:
         """Fire the customer's timers that are due by now, then apply one touchpoint.
 
         The profile given is never changed, so a step that raises leaves it as it was. A timer is decided
@@ -199,6 +207,7 @@ class Engine:
             touchpoint: what happened.
             now: time of the decision in ms: the record's Kafka timestamp, or in a backfill
                 the touchpoint's own time.
+            ingestion: when touchpoints came in its partition, this one included.
 
         Raises:
             msgspec.ValidationError: the touchpoint's data lacks what its type needs.
@@ -207,7 +216,7 @@ class Engine:
         said = touchpoint.time
         entry = self._catalogue.get(touchpoint.type, _UNKNOWN)
         if entry is _BUDGET or touchpoint.customer.startswith(RESERVED):
-            return self._account(profile, touchpoint, now)
+            return self._account(profile, touchpoint, now, ingestion)
         if profile is not None and said <= profile.erased and touchpoint.type not in identity.MESSAGES:
             return Outcome(profile, erased=True)
         if touchpoint.type == ERASE:
@@ -225,7 +234,7 @@ class Engine:
             or touchpoint.moved is not None
             or (profile is not None and profile.moved_to is not None)
         ):
-            return self._meet(profile, touchpoint, said, now)
+            return self._meet(profile, touchpoint, said, now, ingestion)
         digest = duplicates.digest_of(touchpoint)
         if profile is None:
             before = new_profile(touchpoint.customer)
@@ -237,19 +246,28 @@ class Engine:
         if said > now:
             profile.ahead = max(profile.ahead, said)
         duplicates.remember(profile, digest, now)
-        outcome = self._applied(profile, touchpoint, entry, now)
+        outcome = self._applied(profile, touchpoint, entry, now, ingestion)
         if self._labels is not None:
-            outcome.examples += self._labels.note(profile, touchpoint, now, late=outcome.late)
+            outcome.examples += self._labels.note(
+                profile, touchpoint, now, ingestion.outages, late=outcome.late
+            )
         if self._desk.is_open:
             outcome.service = self._desk.renew(before, profile, touchpoint, now)
         return outcome
 
-    def _applied(self, profile: Profile, touchpoint: Touchpoint, entry: TouchpointType, now: int) -> Outcome:
+    def _applied(
+        self,
+        profile: Profile,
+        touchpoint: Touchpoint,
+        entry: TouchpointType,
+        now: int,
+        ingestion: Ingestion,
+    ) -> Outcome:
         """What comes of a touchpoint that has not been here before, on a profile that may be changed."""
         before: Outcome | None = None
         if profile.timers and profile.timers[0].due <= now:
             before = Outcome(profile)
-            self._fire_due(before, now, 0)
+            self._fire_due(before, now, 0, ingestion)
         recency.count(profile, touchpoint)
         opened = closed = None
         forwards: list[Forward] = []
@@ -330,7 +348,7 @@ class Engine:
             told.append(Forward(bought))
         return told
 
-    def fire(self, profile: Profile, until: int, clock: int = 0) -> Outcome:
+    def fire(self, profile: Profile, until: int, clock: int = 0, ingestion: Ingestion = STEADY) -> Outcome:
         """Fire a customer's timers that are due, without a touchpoint.
 
         Each is decided on as of the moment when it was due. What would have run out by `clock` before
@@ -340,22 +358,24 @@ class Engine:
             profile: the customer's profile, which is never changed.
             until: timers due at or before it fire, in ms.
             clock: what time it really is, in ms; 0 where that plays no part, as in a backfill.
+            ingestion: when touchpoints came in the customer's partition, all of them until then.
         """
         outcome = Outcome(copied(profile))
-        self._fire_due(outcome, until, clock)
+        self._fire_due(outcome, until, clock, ingestion)
         if self._desk.is_open and outcome.decisions:
             decided = outcome.decisions[-1]
             fired = Touchpoint(decided.touchpoint, SOURCE, TIMER_DUE, profile.customer, decided.time)
             outcome.service = self._desk.renew(profile, outcome.profile, fired, decided.time)
         return outcome
 
-    def _fire_due(self, outcome: Outcome, until: int, clock: int) -> None:
+    def _fire_due(self, outcome: Outcome, until: int, clock: int, ingestion: Ingestion) -> None:
         """Fire all timers that are due on the outcome's profile."""
-        while (timer := timers.take_due(outcome.profile, until)) is not None:
+        known, gone = outages.known(ingestion, until)
+        while (timer := timers.take_due(outcome.profile, until, known)) is not None:
             rule = self._rule_of(timer.name)
             if rule is None:
                 if timer.name == labels.TIMER:
-                    self._learn(outcome, timer, clock)
+                    self._learn(outcome, timer, clock, gone)
                 # Else set by a play that the playbook has no more.
                 continue
             stand_in = _stand_in(timer, outcome.profile.customer)
@@ -364,7 +384,7 @@ class Engine:
             self._settled(context)
             self._gather(outcome, context)
 
-    def _learn(self, outcome: Outcome, timer: Timer, clock: int) -> None:
+    def _learn(self, outcome: Outcome, timer: Timer, clock: int, gone: Sequence[Outage]) -> None:
         """Do what is due of what is learned about the customer, if the playbook still has it learned.
 
         Time alone makes a risk grow: whoever was looked at while nothing happened may be made an offer.
@@ -373,7 +393,7 @@ class Engine:
         if self._labels is None:
             labels.forget(profile)
             return
-        outcome.examples += self._labels.fire(profile, due)
+        outcome.examples += self._labels.fire(profile, due, gone)
         if profile.looked == due:
             context = self._context(profile, _stand_in(timer, profile.customer), due, clock)
             for rule in self._asked(context):
@@ -420,7 +440,9 @@ class Engine:
             outlook=self.outlook,
         )
 
-    def _account(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
+    def _account(
+        self, profile: Profile | None, touchpoint: Touchpoint, now: int, ingestion: Ingestion
+    ) -> Outcome:
         """A step about a budget: of its ledger, or of a customer whom the ledger has answered."""
         if touchpoint.customer.startswith(RESERVED):
             known = new_profile(touchpoint.customer) if profile is None else profile
@@ -437,7 +459,7 @@ class Engine:
         if meeting.taken is None:
             # It is for the customer whom this id is an alias of.
             return outcome
-        self._fire_due(outcome, now, 0)
+        self._fire_due(outcome, now, 0, ingestion)
         context = self._context(outcome.profile, touchpoint, now)
         held = self._budgets.answered(context)
         if held is not None:
@@ -448,7 +470,9 @@ class Engine:
             outcome.service = self._desk.renew(profile, outcome.profile, touchpoint, now)
         return outcome
 
-    def _meet(self, profile: Profile | None, touchpoint: Touchpoint, said: int, now: int) -> Outcome:
+    def _meet(
+        self, profile: Profile | None, touchpoint: Touchpoint, said: int, now: int, ingestion: Ingestion
+    ) -> Outcome:
         """A step that concerns more than one id of a customer."""
         is_blank = profile is not None and erasure.is_blank(profile)
         if is_blank and profile is not None and touchpoint.type == identity.HANDOVER:
@@ -462,7 +486,7 @@ class Engine:
         meeting = identity.Meeting(profile, touchpoint, now)
         meeting.hold()
         if meeting.taken is not None:
-            return self.step(profile, meeting.taken, now)
+            return self.step(profile, meeting.taken, now, ingestion)
         if is_blank and not meeting.forwards and erasure.is_blank(_unheard(profile)):
             # Whoever was erased does not come to be known again by what others still have to say.
             return Outcome(profile, duplicate=True)

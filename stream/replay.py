@@ -7,14 +7,16 @@ the same output, whenever and wherever it runs.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from schemas import profile_record
 from schemas.budget import is_ledger
+from schemas.ingestion import STEADY, Ingestion
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
+from stream.churn import outages
 from stream.engine import Engine, Outcome
 from stream.timers import next_due
 
@@ -24,10 +26,12 @@ class Replay:
 
     Time passes for a customer by the customer's own touchpoints only, and for all at the end. So what
     becomes of a customer does not depend on how the touchpoints of others lie in between, and a run
-    through Kafka, which keeps the order within a partition only, comes to the same.
+    through Kafka, which keeps the order within a partition only, comes to the same. Of others it is only
+    known whether they did anything at all: an outage is one of a partition.
 
     Args:
         engine: what decides.
+        partition_of: the partition of a customer; all in one where that is left out.
 
     Attributes:
         profiles: profiles by customer, and of shared budgets by the ledger's key.
@@ -39,7 +43,7 @@ class Replay:
         triggers: how many triggers fired, by family.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, partition_of: Callable[[str], int] = lambda _: 0) -> None:
         self.profiles: dict[str, Profile] = {}
         self.touchpoints = 0
         self.duplicates = 0
@@ -49,6 +53,8 @@ class Replay:
         self.triggers: Counter[str] = Counter()
         self._engine = engine
         self._latest = 0
+        self._partition_of = partition_of
+        self._ingestions: dict[int, Ingestion] = {}
 
     def take(self, touchpoint: Touchpoint) -> list[Outcome]:
         """Fire the customer's timers that are due by then, and apply a touchpoint to the profile.
@@ -60,6 +66,10 @@ class Replay:
             msgspec.ValidationError: its data lacks what its type needs; nothing was applied.
             RejectedError: it links ids in a way that is not allowed.
         """
+        if self._engine.learns:
+            before = self._ingestion(touchpoint.customer)
+            heard = outages.after(before, touchpoint, touchpoint.time)
+            self._ingestions[self._partition_of(touchpoint.customer)] = heard
         outcomes = self._follow([touchpoint])
         self.touchpoints += 1
         self._latest = max(self._latest, touchpoint.time)
@@ -76,11 +86,12 @@ class Replay:
         while silent := sorted(
             (due, customer)
             for customer, profile in self.profiles.items()
-            if (due := next_due(profile)) is not None and due <= self._latest
+            if (due := next_due(profile, self._known(customer))) is not None and due <= self._latest
         ):
             # What a timer sends to another customer may set a timer there.
             for _, customer in silent:
-                fired = self._engine.fire(self.profiles[customer], self._latest)
+                ingestion = self._ingestion(customer)
+                fired = self._engine.fire(self.profiles[customer], self._latest, 0, ingestion)
                 self._keep(fired)
                 outcomes += [fired, *self._follow([forward.touchpoint for forward in fired.forwards])]
         return outcomes
@@ -91,7 +102,8 @@ class Replay:
         waiting = deque(touchpoints)
         while waiting:
             each = waiting.popleft()
-            outcome = self._engine.step(self.profiles.get(each.customer), each, each.time)
+            ingestion = self._ingestion(each.customer)
+            outcome = self._engine.step(self.profiles.get(each.customer), each, each.time, ingestion)
             waiting.extend(forward.touchpoint for forward in outcome.forwards)
             self.duplicates += outcome.duplicate
             self.erased += outcome.erased
@@ -99,6 +111,12 @@ class Replay:
             self._keep(outcome)
             outcomes.append(outcome)
         return outcomes
+
+    def _ingestion(self, customer: str) -> Ingestion:
+        return self._ingestions.get(self._partition_of(customer), STEADY)
+
+    def _known(self, customer: str) -> int:
+        return outages.known(self._ingestion(customer), self._latest)[0]
 
     @property
     def customers(self) -> dict[str, Profile]:

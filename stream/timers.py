@@ -59,15 +59,27 @@ def merge(profile: Profile, other: Profile) -> None:
             put(profile, timer)
 
 
-def take_due(profile: Profile, until: int) -> Timer | None:
-    """Take the first timer that is due at or before a time (ms) out of the profile; None if none is."""
+def take_due(profile: Profile, until: int, known: int | None = None) -> Timer | None:
+    """Take the first timer that is due at or before a time (ms) out of the profile; None if none is.
+
+    Args:
+        profile: the profile, which is changed.
+        until: the time.
+        known: the same for the timer of churn, which may have to wait (stream/churn/outages.py).
+    """
     timers = profile.timers
-    if not timers or timers[0].due > until:
-        return None
-    profile.timers = timers[1:]
-    return timers[0]
+    for place, timer in enumerate(timers):
+        if timer.due > until:
+            break
+        if timer.name != CHURN or known is None or timer.due <= known:
+            profile.timers = timers[:place] + timers[place + 1 :]
+            return timer
+    return None
 
 
-def next_due(profile: Profile) -> int | None:
-    """When the next timer is due, in ms; None where none is set."""
-    return profile.timers[0].due if profile.timers else None
+def next_due(profile: Profile, known: int | None = None) -> int | None:
+    """When the next timer is due, in ms; None where none is set but such as waits, see `take_due`."""
+    for timer in profile.timers:
+        if timer.name != CHURN or known is None or timer.due <= known:
+            return timer.due
+    return None

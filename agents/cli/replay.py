@@ -29,12 +29,25 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="VERSION", help="Churn model to score with; else the one that ships.")
 @click.option("--stages", is_flag=True, help="Print changes of 5A stage too.")
 @click.option(
+    "--partitions",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Of the topic that it is compared with: outages of ingestion are told by partition.",
+)
+@click.option(
     "--profiles",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for the profiles at the end, as JSON lines in order of customer.",
 )
 def command(
-    file: str, as_json: bool, playbook: Path | None, model: str | None, stages: bool, profiles: Path | None
+    file: str,
+    as_json: bool,
+    playbook: Path | None,
+    model: str | None,
+    stages: bool,
+    partitions: int,
+    profiles: Path | None,
 ) -> None:
     """Run touchpoints through the engine: what would have been done, for whom, and why not.
 
@@ -48,11 +61,13 @@ def command(
       dangol data cdnow | dangol replay - --json > decided.jsonl
     """
     from agents.cli.progress import progress
+    from agents.partitioner import partition_of
     from agents.touchpoint_files import TouchpointFile
     from stream.engine import load_engine
     from stream.replay import Replay
 
-    replay = Replay(load_engine(playbook, model))
+    engine = load_engine(playbook, model)
+    replay = Replay(engine, lambda customer: partition_of(customer.encode(), partitions))
     rejects: Counter[str] = Counter()
     out = click.get_binary_stream("stdout")
     write = partial(_write_json, out, stages) if as_json else partial(_print_lines, stages)

@@ -181,9 +181,9 @@ def _dead_letter(record: Any) -> list[str]:
 
 def _profile(record: Any) -> list[str]:
     from agents.display import mark_line, profile_line
-    from schemas import mark, pin, profile
+    from schemas import ingestion, mark, pin, profile
 
-    if record.key == pin.KEY:
+    if record.key in (pin.KEY, ingestion.KEY):
         return []
     if mark.is_mark(record.key):
         return [mark_line(mark.digest_in(record.key), mark.decode(record.value))]
@@ -205,9 +205,9 @@ def _service_json(record: Any) -> list[str]:
 def _profile_json(record: Any) -> list[str]:
     import msgspec
 
-    from schemas import mark, pin, profile, profile_record
+    from schemas import ingestion, mark, pin, profile, profile_record
 
-    if record.key == pin.KEY:
+    if record.key in (pin.KEY, ingestion.KEY):
         return []
     if mark.is_mark(record.key):
         erased = mark.decode(record.value).erased

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from schemas import pin
+from schemas import ingestion, pin
 from schemas.errors import StateError
 from schemas.profile import is_profile
 
@@ -67,7 +67,9 @@ class MemoryStore:
 
     def size(self) -> int:
         """How many profiles and marks of erasures are held."""
-        return sum(len(held) - (pin.KEY in held) for held in self._partitions.values())
+        return sum(
+            len(held) - (pin.KEY in held) - (ingestion.KEY in held) for held in self._partitions.values()
+        )
 
     def unscrubbed(self) -> list[int]:
         """None: what was deleted here is gone."""

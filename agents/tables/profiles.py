@@ -10,14 +10,20 @@ from collections.abc import Mapping
 from itertools import islice
 
 import msgspec
+import structlog
 
 from agents.metrics import Metrics
 from agents.tables.store import ProfileStore
 from agents.timers import Timers
+from schemas import ingestion as ingestions
 from schemas import mark
 from schemas import profile as codec
 from schemas.errors import StateError
+from schemas.ingestion import STEADY, Ingestion
 from schemas.profile import Profile
+from stream.churn import outages
+
+log = structlog.get_logger("dangol.profiles")
 
 MAX_DECODED = 5_000
 """Decoded profiles kept of each partition: some 10 MB, and the customers of a busy hour."""
@@ -54,6 +60,7 @@ class Profiles:
         self._metrics = metrics
         self._decoded: dict[int, dict[str, Profile]] = {}
         self._ahead: dict[int, dict[str, Profile]] = {}
+        self._ingestions: dict[int, Ingestion] = {}
 
     def get(self, partition: int, customer: str) -> Profile | None:
         """A customer's profile; None for one who is new, a blank one for one who was erased.
@@ -89,19 +96,57 @@ class Profiles:
                 f"a mark of an erasure in partition {partition} can't be read: {error}"
             ) from None
 
-    def anticipate(self, partition: int, profiles: Mapping[str, Profile]) -> None:
+    def ingestion(self, partition: int) -> Ingestion:
+        """When touchpoints came in a partition, as far as was decided on them.
+
+        Raises:
+            StateError: a newer program wrote it, or the partition is not open.
+        """
+        if (known := self._ingestions.get(partition)) is None:
+            known = self._ingestions[partition] = self._stored_ingestion(partition)
+        return known
+
+    def _stored_ingestion(self, partition: int) -> Ingestion:
+        stored = self.store.get(partition, ingestions.KEY)
+        if stored is None:
+            return STEADY
+        try:
+            return ingestions.decode(stored)
+        except msgspec.DecodeError as error:
+            log.error(  # noqa: TRY400 - the error is the line
+                "when touchpoints came can't be read: which silences are usual is learned anew",
+                partition=partition,
+                reason=str(error),
+            )
+            return STEADY
+
+    def known(self, partition: int, now: int) -> int:
+        """Up to when labels of a partition are known at a time, both in ms (stream/churn/outages.py).
+
+        Raises:
+            StateError: see `ingestion`.
+        """
+        return outages.known(self.ingestion(partition), now)[0]
+
+    def anticipate(
+        self, partition: int, profiles: Mapping[str, Profile], ingestion: Ingestion | None = None
+    ) -> None:
         """Take note of what was decided and the changelog has not acknowledged yet.
 
         Args:
             partition: of which partition.
             profiles: the profiles that changed, by customer; blank ones of who was erased.
+            ingestion: when touchpoints came, where that has changed.
         """
+        if ingestion is not None:
+            self._ingestions[partition] = ingestion
         self._ahead.setdefault(partition, {}).update(profiles)
         if self._timers is not None:
             self._timers.note(partition, profiles)
 
     def retract(self, partition: int) -> list[str]:
         """Forget what was anticipated of a partition and not committed; whom it was about."""
+        self._ingestions.pop(partition, None)
         return list(self._ahead.pop(partition, ()))
 
     def commit(
@@ -139,5 +184,7 @@ class Profiles:
         """Let go of the decoded profiles of a partition, or of all: the store below may have changed."""
         if partition is None:
             self._decoded.clear()
+            self._ingestions.clear()
         else:
             self._decoded.pop(partition, None)
+            self._ingestions.pop(partition, None)

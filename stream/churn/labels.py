@@ -10,8 +10,9 @@ whatever is repeated comes to the same.
 - Where the horizon is changed, what waits is judged by the new one; what would have matured before anyone
   looked by it is dropped, whichever class it is of.
 - Where there is no room, there is no look; that depends on what was before, and not on what came.
-- An outage of ingestion can't be told from silence by one profile: labels go on maturing in it. A worker
-  that is down, or a broker, is none: then time stands still as well.
+- In an outage of ingestion nobody is looked at, and for horizons time stands still: labels mature later by
+  as long, and a return counts until then (stream/churn/outages.py). A worker that is down is none: meanwhile
+  touchpoints go on coming in, and what was due is made up for as of its time.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ from schemas.churn import Churn
 from schemas.cloudevents import deterministic_id
 from schemas.duration import millis_of
 from schemas.example import Because, Example, ExampleData
+from schemas.ingestion import Outage
 from schemas.kinds import OTHER_KIND
 from schemas.profile import MAX_PENDING, Profile, Timer
 from schemas.timestamp import DAY, to_datetime
 from schemas.touchpoint import Touchpoint
 from stream import timers
+from stream.churn.outages import end_of, passed, untold
 from stream.churn.signals import NAMES, signals_of
+from stream.recency import days_of
 
 TIMER = timers.CHURN
 """Name of the timer; a profile has one of them, for whatever is due next."""
@@ -175,13 +179,22 @@ class Labels:
         self._model = model
         self._score = score
 
-    def note(self, profile: Profile, touchpoint: Touchpoint, now: int, *, late: bool) -> tuple[Example, ...]:
+    def note(
+        self,
+        profile: Profile,
+        touchpoint: Touchpoint,
+        now: int,
+        outages: Sequence[Outage] = (),
+        *,
+        late: bool,
+    ) -> tuple[Example, ...]:
         """Take a look after a touchpoint, if there is to be one; what is known by it.
 
         Args:
             profile: the customer's profile, with the touchpoint and the risk, which may be changed.
             touchpoint: what happened.
             now: time of the step, in ms.
+            outages: of ingestion, in order.
             late: whether it was told too late to be a moment of its own.
         """
         if touchpoint.type in self._cancellation:
@@ -194,34 +207,40 @@ class Labels:
             and not self._is_gone(profile, latest)
             and (latest // DAY > profile.looked_day or now - profile.looked >= self._every)
         ):
-            self._look(profile, now, latest)
+            self._look(profile, now, latest, outages)
         return ()
 
-    def fire(self, profile: Profile, due: int) -> tuple[Example, ...]:
+    def fire(self, profile: Profile, due: int, outages: Sequence[Outage] = ()) -> tuple[Example, ...]:
         """Do what is due at a time, in ms: what has matured, and a look at one who does nothing.
 
         Args:
             profile: the customer's profile, which is changed.
             due: the time.
+            outages: of ingestion, in order.
         """
         latest = self._latest(profile)
+        blind = untold(outages)
         kinds = list(profile.kinds)
         matured, waiting = [], []
         for snapshot in profile.pending:
-            end = time_of(snapshot) + self._horizon
+            end = self._end(snapshot, outages)
             if end >= due:
                 waiting.append(snapshot)
             # What ended before that was to end later when it was taken, and so was not looked at in time.
             elif end == due - 1 and latest <= end and (seen := unpacked(snapshot, kinds)) is not None:
-                label = self._label(seen, latest)
+                label = self._label(seen, self._latest_by(profile, end_of(seen.time, self._horizon, blind)))
                 matured.append(self._example(profile, seen, label, end, f"timer/{TIMER}/@{due}"))
         profile.pending = tuple(waiting)
         if latest >= 0 and not self._is_gone(profile, latest):
-            if due - profile.looked >= self._every and due - latest <= SILENCE:
+            if (
+                due - profile.looked >= self._every
+                and due - latest <= SILENCE
+                and passed(due, 1, outages) == due
+            ):
                 profile.risk = self._score(profile, due)
-                self._look(profile, due, latest)
+                self._look(profile, due, latest, outages)
             else:
-                self._set(profile, latest)
+                self._set(profile, latest, outages)
         return tuple(matured)
 
     def _label(self, seen: Snapshot, latest: int) -> tuple[Because, bool]:
@@ -270,6 +289,16 @@ class Labels:
             return profile.last_active if profile.active_days else -1
         return self._last(profile, self._activity)
 
+    def _latest_by(self, profile: Profile, end: int) -> int:
+        """When the customer came back last by a time, in ms; if later ones are known, to the day.
+
+        Where the playbook says what counts as coming back, only the very last time is known.
+        """
+        latest = self._latest(profile)
+        if latest <= end or self._activity:
+            return latest
+        return max(((day + 1) * DAY - 1 for day in days_of(profile) if day <= end // DAY), default=-1)
+
     def _is_gone(self, profile: Profile, latest: int) -> bool:
         """Whether the customer has cancelled, and not come back since."""
         return bool(self._cancellation) and self._last(profile, self._cancellation) >= latest
@@ -279,26 +308,30 @@ class Labels:
         kinds = profile.kinds
         return max((kind.last for type_ in types if (kind := kinds.get(type_)) is not None), default=-1)
 
-    def _look(self, profile: Profile, now: int, latest: int) -> None:
+    def _look(self, profile: Profile, now: int, latest: int, outages: Sequence[Outage]) -> None:
         profile.looked, profile.looked_day = now, max(profile.looked_day, latest // DAY)
         pending = profile.pending
-        if pending and time_of(pending[0]) + self._horizon < now:
-            pending = tuple(each for each in pending if time_of(each) + self._horizon >= now)
+        if pending and self._end(pending[0], outages) < now:
+            pending = tuple(each for each in pending if self._end(each, outages) >= now)
         if len(pending) < MAX_PENDING:
             pending = (*pending, packed(profile, now, latest // DAY, self._model))
             if len(pending) > 1 and pending[-1] < pending[-2]:
                 # They begin with their time.
                 pending = tuple(sorted(pending))
         profile.pending = pending
-        self._set(profile, latest)
+        self._set(profile, latest, outages)
 
-    def _set(self, profile: Profile, latest: int) -> None:
+    def _set(self, profile: Profile, latest: int, outages: Sequence[Outage]) -> None:
         """Set the timer to what is due next."""
-        due = [time_of(profile.pending[0]) + self._horizon + 1] if profile.pending else []
-        if (look := profile.looked + self._every) - latest <= SILENCE:
+        due = [self._end(profile.pending[0], outages) + 1] if profile.pending else []
+        if (look := passed(profile.looked + self._every, self._every, outages)) - latest <= SILENCE:
             due.append(look)
         if due:
             timers.put(profile, Timer(min(due), TIMER, "", ""))
+
+    def _end(self, snapshot: bytes, outages: Sequence[Outage]) -> int:
+        """When the horizon of a snapshot is over, in ms."""
+        return end_of(time_of(snapshot), self._horizon, outages)
 
 
 def forget(profile: Profile) -> None:

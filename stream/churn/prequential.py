@@ -16,10 +16,13 @@ import msgspec
 
 from schemas import profile as profiles
 from schemas.errors import RejectedError
+from schemas.ingestion import STEADY, Ingestion
 from schemas.playbook import Playbook
 from schemas.profile import Profile
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint
+from stream.churn import outages
+from stream.churn.outages import end_of, passed
 from stream.churn.population import Population
 from stream.churn.scorer import Features, Scorer
 from stream.churn.signals import signals_of
@@ -28,16 +31,6 @@ from stream.engine import Engine
 
 REFIT = 28 * DAY
 """Between two fits of what is fitted without labels, in ms."""
-
-OUTAGE = 7 * DAY
-"""A silence of all customers together from which on nothing was told, rather than nothing happened, in ms: if
-it is also `UNUSUAL` times as long as the longest one before."""
-
-UNUSUAL = 4
-"""See `OUTAGE`: a firm whose customers come once a week has long silences all the time."""
-
-USUAL_AFTER = 200
-"""Moments with touchpoints after which one knows which silences are usual."""
 
 
 @runtime_checkable
@@ -77,8 +70,8 @@ class _Pending(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Prequential:
     """One pass over a stream, with any number of scorers side by side.
 
-    Where all customers fell silent for longer than `OUTAGE`, ingestion is taken to have failed: labels that
-    were pending mature later by as long as it lasted, and a customer may come back until then.
+    In an outage of ingestion nobody is scored again, and for horizons time stands still, by the rule that
+    workers have (stream/churn/outages.py).
 
     Args:
         playbook: whose catalogue says what counts as activity; its plays are left out.
@@ -114,7 +107,7 @@ class Prequential:
         self._population = Population()
         self._pending: deque[_Pending] = deque()
         self._look = self._refit = self._before = -1
-        self._longest_gap = self._moments = 0
+        self._ingestion = STEADY
 
     def run(self, touchpoints: Iterable[Touchpoint]) -> Iterator[Scored]:
         """Score and learn from touchpoints in order of time; yields each point when its label has matured.
@@ -124,15 +117,15 @@ class Prequential:
         Raises:
             ValueError: the touchpoints are not in order of time.
         """
-        for time, together in groupby(touchpoints, key=lambda touchpoint: touchpoint.time):
+        for time, at_once in groupby(touchpoints, key=lambda touchpoint: touchpoint.time):
+            together = list(at_once)
             if time < self._before:
                 raise ValueError("touchpoints must be in order of time")
             if self._before < 0:
                 start = time - time % DAY
                 self._look = start + FIRST_LOOK
                 self._refit = start + REFIT
-            else:
-                self._watch(time)
+            self._watch(together, time)
             self._before = time
             yield from self._pass(time)
             # What is due before now doesn't know of now; what is due at this very moment does.
@@ -156,7 +149,8 @@ class Prequential:
             "profiles": [profiles.encode(profile) for profile in self._profiles.values()],
             "population": self._population.snapshot(),
             "pending": msgspec.to_builtins(list(self._pending)),
-            "clock": [self._look, self._refit, self._before, self._longest_gap, self._moments],
+            "clock": [self._look, self._refit, self._before],
+            "ingestion": msgspec.to_builtins(self._ingestion),
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
@@ -167,7 +161,8 @@ class Prequential:
         self._profiles = {profile.customer: profile for profile in decoded}
         self._population.restore(snapshot["population"])
         self._pending = deque(msgspec.convert(snapshot["pending"], list[_Pending]))
-        self._look, self._refit, self._before, self._longest_gap, self._moments = snapshot["clock"]
+        self._look, self._refit, self._before = snapshot["clock"]
+        self._ingestion = msgspec.convert(snapshot["ingestion"], Ingestion)
 
     def _pass(self, time: int) -> Iterator[Scored]:
         """Do what is due before a moment by the calendar."""
@@ -186,21 +181,20 @@ class Prequential:
             else:
                 return
 
-    def _watch(self, time: int) -> None:
-        """Let labels wait for as long as nothing was told."""
-        gap = time - self._before
-        self._moments += 1
-        if gap >= OUTAGE and gap > UNUSUAL * self._longest_gap and self._moments > USUAL_AFTER:
+    def _watch(self, touchpoints: Iterable[Touchpoint], time: int) -> None:
+        """Let labels and looks wait for as long as nothing came."""
+        before = self._ingestion
+        for touchpoint in touchpoints:
+            self._ingestion = outages.after(self._ingestion, touchpoint, time)
+        gone = self._ingestion.outages
+        if self._ingestion.out_until > before.out_until:
             self.outages += 1
-            # What was due before it began has its label already.
             self._pending = deque(
-                msgspec.structs.replace(point, due=point.due + gap) if point.due > self._before else point
+                msgspec.structs.replace(point, due=end_of(point.time, self._horizon, gone))
                 for point in self._pending
             )
             if self._every:
-                self._look = max(self._look, time - (time - self._look) % self._every)
-        else:
-            self._longest_gap = max(self._longest_gap, gap)
+                self._look = passed(self._look, self._every, gone)
 
     def _apply(self, touchpoints: Iterable[Touchpoint], time: int) -> dict[str, None]:
         """Apply what happened at one moment; the customers for whom it made an active day, in order."""
@@ -224,15 +218,14 @@ class Prequential:
         for customer, profile in self._profiles.items():
             if profile.active_days and self._look - profile.last_active <= self._longest_silence:
                 self._score(customer, self._look)
-        self._look += self._every
+        self._look = passed(self._look + self._every, self._every, self._ingestion.outages)
 
     def _score(self, customer: str, now: int) -> None:
         profile = self._profiles[customer]
         features = signals_of(profile, now)
         risks = tuple([scorer.predict(features) for scorer in self.scorers])
-        self._pending.append(
-            _Pending(now, now + self._horizon, customer, profile.active_days, features, risks)
-        )
+        due = end_of(now, self._horizon, self._ingestion.outages)
+        self._pending.append(_Pending(now, due, customer, profile.active_days, features, risks))
 
     def _mature(self, now: int) -> Iterator[Scored]:
         """Learn, oldest first, from every point whose horizon has passed."""

@@ -15,10 +15,11 @@ from jsonschema import Draft202012Validator
 from agents.cli import main
 from agents.cli.model.training import DEFAULT_VERSION
 from agents.display import header_values
-from schemas import deadletter, decision, erasure, mark, pin, profile, profile_record, stage, trigger
+from schemas import deadletter, decision, erasure, ingestion, mark, pin, profile, profile_record, stage, trigger
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
 from schemas.families.retention_offer import RetentionOffer
+from schemas.ingestion import Ingestion, Outage
 from schemas.kinds import Kind, kinds_of
 from schemas.ledger import Claim, Ledger, Reservation, Totals
 from schemas.pin import Pin
@@ -306,6 +307,21 @@ def test_pins_are_written_and_read_as_ever() -> None:
     assert pin.KEY == b"\xfdpins"
     with pytest.raises(StateError, match="version 2"):
         pin.decode(msgspec.msgpack.encode({"version": 2, "pins": []}))
+
+
+def test_ingestion_is_written_and_read_as_ever() -> None:
+    """The bytes by which state knows when a partition's touchpoints came, and when none did."""
+    known = Ingestion(latest=7, longest=8, hours=9, outages=(Outage(1, 6, 2, (1, 0)),), out_until=6)
+    stored = (
+        b"\x85\xa6latest\x07\xa7longest\x08\xa5hours\x09"
+        b"\xa7outages\x91\x94\x01\x06\x02\x92\x01\x00\xa9out_until\x06"
+    )
+
+    assert ingestion.encode(known) == stored
+    assert ingestion.decode(stored) == known
+    assert ingestion.KEY == b"\xfcingestion"
+    with pytest.raises(StateError, match="version 2"):
+        ingestion.decode(msgspec.msgpack.encode({"version": 2}))
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -11,6 +11,7 @@ from schemas import mark
 from schemas.deadletter import headers_again
 from schemas.erasure import digest_of
 from schemas.errors import StateError
+from schemas.ingestion import STEADY, Ingestion
 from schemas.profile import VERSION, Profile
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome
@@ -23,11 +24,13 @@ HOUR = 3_600_000
 class Faulty(Engine):
     """An engine with a fault: it raises on everything but a request to erase."""
 
-    def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
+    def step(
+        self, profile: Profile | None, touchpoint: Touchpoint, now: int, ingestion: Ingestion = STEADY
+    ) -> Outcome:
         """As the engine's, for a request to erase."""
         if touchpoint.type != "privacy.erase":
             raise KeyError(touchpoint.type)
-        return super().step(profile, touchpoint, now)
+        return super().step(profile, touchpoint, now, ingestion)
 
 
 def erase(offset: int, id_: str = "e", time: int = NOON) -> Read:

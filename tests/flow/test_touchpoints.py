@@ -28,6 +28,7 @@ from schemas import example, mark
 from schemas import profile as codec
 from schemas.deadletter import origin_of
 from schemas.errors import StateError
+from schemas.ingestion import STEADY, Ingestion
 from schemas.playbook import load
 from schemas.profile import Profile
 from schemas.service_context import ServiceRecordEvent
@@ -115,11 +116,13 @@ class Acknowledging(Delivery):
 class Failing(Engine):
     """An engine with a fault: it raises on touchpoints of one type."""
 
-    def step(self, profile: Profile | None, touchpoint: Touchpoint, now: int) -> Outcome:
+    def step(
+        self, profile: Profile | None, touchpoint: Touchpoint, now: int, ingestion: Ingestion = STEADY
+    ) -> Outcome:
         """As the engine's, but for `page.viewed`."""
         if touchpoint.type == "page.viewed":
             raise KeyError(touchpoint.customer)
-        return super().step(profile, touchpoint, now)
+        return super().step(profile, touchpoint, now, ingestion)
 
 
 class Bench:
@@ -163,7 +166,7 @@ class Bench:
 
         async def announce_and_commit() -> None:
             await self.processor.announce(work, lambda: True)
-            self.profiles.anticipate(ANN, work.profiles)
+            self.profiles.anticipate(ANN, work.profiles, work.ingestion)
             await self.processor.commit([work], lambda: True)
 
         asyncio.run(announce_and_commit())
@@ -625,11 +628,11 @@ def test_a_touchpoint_fires_what_was_due_before_it(bench: Bench) -> None:
 class Faulty(Engine):
     """An engine with a fault: it raises on the timers of one customer."""
 
-    def fire(self, profile: Profile, until: int, clock: int = 0) -> Outcome:
+    def fire(self, profile: Profile, until: int, clock: int = 0, ingestion: Ingestion = STEADY) -> Outcome:
         """As the engine's, but for Ann."""
         if profile.customer == "ann":
             raise KeyError(profile.customer)
-        return super().fire(profile, until, clock)
+        return super().fire(profile, until, clock, ingestion)
 
 
 def test_a_fault_costs_one_customers_timer_only() -> None:

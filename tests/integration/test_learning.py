@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
+from agents.partitioner import partition_of
 from schemas import example
 from schemas.decision import DecisionEvent
 from schemas.example import ExampleEvent
@@ -116,7 +117,7 @@ def test_what_is_learned_survives_the_death_of_a_worker_and_of_the_trainer(
     """Each example is there once, as the engine says it, and learned once; decisions name the model."""
     trainer, one, two = processes
     records = lives()
-    replay = Replay(load_engine(playbook))
+    replay = Replay(load_engine(playbook), lambda customer: partition_of(customer.encode(), PARTITIONS))
     expected = {
         made.id: said(example.decode(example.encode(made)))
         for _, value, _ in records

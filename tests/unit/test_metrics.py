@@ -31,6 +31,8 @@ NAMES = [
     "cx_events_rejected",
     "cx_events_rekeyed",
     "cx_events_replayed",
+    "cx_ingestion_outages",
+    "cx_ingestion_silent_partitions",
     "cx_journey_transitions",
     "cx_model_info",
     "cx_model_refused",

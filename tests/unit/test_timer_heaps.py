@@ -13,7 +13,7 @@ from agents.batches import Abandoned
 from agents.tables.memory import MemoryStore
 from agents.timers import SLICE, SPARE, Timers
 from schemas import profile as codec
-from schemas.profile import Profile, Timer, first_due, new_profile
+from schemas.profile import Profile, Timer, new_profile, timers_in
 from tests.hotel import PROPERTY_TEST
 
 
@@ -73,7 +73,7 @@ def test_bytes_that_are_no_profile_have_no_timers() -> None:
     store.write(0, {b"bad": b"\xc1timers", b"odd": codec.encode(waiting("odd", 7))[:-3]}, 1)
 
     assert rebuilt(store, 0).take_due(0, 99, 10) == ["ann"]
-    assert first_due(codec.encode(new_profile("timers"))) is None
+    assert timers_in(codec.encode(new_profile("timers"))) == ()
 
 
 def test_due_partitions_and_customers_are_limited_and_in_order() -> None:
@@ -124,7 +124,7 @@ def test_what_was_called_off_does_not_pile_up() -> None:
     for at in range(10 * SPARE, 0, -1):
         timers.note(0, {"ann": waiting("ann", at)})
 
-    assert len(timers._partitions[0]._entries) <= SPARE + 3
+    assert len(timers._partitions[0].others._entries) <= SPARE + 3
     assert timers.take_due(0, 10 * SPARE, 10) == ["ann"]
 
 
