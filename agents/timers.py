@@ -133,6 +133,10 @@ class _Heaps:
         self.labels = _Heap()
 
     def note(self, customer: str, timers: Sequence[Timer]) -> None:
+        if not timers:
+            self.others.due.pop(customer, None)
+            self.labels.due.pop(customer, None)
+            return
         other = label = None
         for timer in timers:
             if timer.name == CHURN:
