@@ -15,7 +15,18 @@ from jsonschema import Draft202012Validator
 from agents.cli import main
 from agents.cli.model.training import DEFAULT_VERSION
 from agents.display import header_values
-from schemas import deadletter, decision, erasure, ingestion, mark, pin, profile, profile_record, stage, trigger
+from schemas import (
+    deadletter,
+    decision,
+    erasure,
+    ingestion,
+    mark,
+    pin,
+    profile,
+    profile_record,
+    stage,
+    trigger,
+)
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
 from schemas.families.retention_offer import RetentionOffer
