@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.demo.tally import RECENT, Summary, Tally
+from agents.display import COLOURS
 from agents.simulation.happening import DAY_START
 from agents.simulation.simulation import Simulation
 from schemas.families import FAMILIES
@@ -40,18 +41,6 @@ FEWER = 6
 
 PICTURE_WIDTH = 100
 """Columns of the recorded picture: what a page shows without shrinking it."""
-
-COLOURS = {
-    "room-key": "green",
-    "recovery-offer": "yellow",
-    "suppression": "magenta",
-    "retention-offer": "cyan",
-    "service-context": "blue",
-    "wow": "bright_yellow",
-    "participation": "bright_magenta",
-    "continue": "bright_cyan",
-    "recommendation": "bright_blue",
-}
 
 PURPOSES = {
     "room-key": "on the phone at arrival, gone after check-out",
