@@ -176,9 +176,7 @@ class Intake:
             if not due and not outdated:
                 continue
             try:
-                ends = await self._app.reader.ends(
-                    TP(self._source, partition) for partition in {*due, *outdated}
-                )
+                ends = self._app.reader.ends(TP(self._source, partition) for partition in {*due, *outdated})
             except Exception as error:  # noqa: BLE001 - if the consumer has ended, others say so
                 log.warning("can't tell where partitions end, asking again", reason=type(error).__name__)
                 await asyncio.sleep(ASK_AGAIN_SECONDS)

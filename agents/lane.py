@@ -195,11 +195,8 @@ class LaneReader(driver.AIOKafkaConsumerThread):
         """Offset of the last record fetched since the latest seek, by partition."""
         return dict(self._fetched)
 
-    async def ends(self, partitions: Iterable[TP]) -> dict[TP, End]:
+    def ends(self, partitions: Iterable[TP]) -> dict[TP, End]:
         """Those of these partitions of which everything that is there has been fetched."""
-        return await self.call_thread(self._ends, set(partitions))  # type: ignore[no-any-return]
-
-    async def _ends(self, partitions: set[TP]) -> dict[TP, End]:
         # Between a fetch and the note of what it brought lies no await, and none here.
         subscription = self._ensure_consumer()._subscription.subscription
         if self._seeking or self.closed or subscription is None or subscription.assignment is None:
@@ -223,9 +220,6 @@ class LaneReader(driver.AIOKafkaConsumerThread):
         aiokafka leaves partitions where they are of which nothing is committed yet; here they go to their
         beginning.
         """
-        return await self.call_thread(self._seek_to_committed)  # type: ignore[no-any-return]
-
-    async def _seek_to_committed(self) -> Mapping[TP, int]:
         worker_consumer = self._ensure_consumer()
         self._seeking = True
         try:
@@ -254,9 +248,6 @@ class LaneReader(driver.AIOKafkaConsumerThread):
         Raises:
             KafkaError: they are not, or nobody can be asked.
         """
-        return await self.call_thread(self._confirm, set(partitions))  # type: ignore[no-any-return]
-
-    async def _confirm(self, partitions: set[TP]) -> dict[TP, int | None]:
         worker_consumer = self._ensure_consumer()
         ours = [driver.ensure_aiokafka_TP(tp) for tp in partitions]
         committed: dict[TP, int | None] = {tp: await worker_consumer.committed(tp) for tp in ours}

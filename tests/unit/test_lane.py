@@ -290,6 +290,6 @@ def test_a_partition_is_at_its_end_when_all_that_is_committed_was_fetched(
         thread = object.__new__(LaneReader)
         thread.epoch, thread.closed, thread._fetched = 3, False, {TP("t", 0): 9}
         thread._consumer = SimpleNamespace(_subscription=subscriptions)
-        return await thread._ends({TP(*place), TP(*other)})
+        return thread.ends([TP(*place), TP(*other)])
 
     assert asyncio.run(ends()) == ({} if end is None else {TP("t", 0): end})
