@@ -26,6 +26,7 @@ What is private, and why (faust-streaming 0.15.3; tests/unit/test_lane.py fails 
 - aiokafka's `_sender.sender_task`, `_message_accumulator` and `_txn_manager`: see `abort`.
 - aiokafka's `_subscription` and the state of a partition in it: where a partition stands and where it ends,
   at one and the same moment; the public `position` waits.
+- aiokafka's `_coordinator.generation`: what commits are made with, −1 where the group has put us out.
 - aiokafka's `_partition_assignment_strategy`: the assignor leaves out topics that the metadata of the moment
   lack. Faust takes aiokafka's own where it has no tables, whatever is set.
 - aiokafka's `_isolation_level`: Faust has no setting for it without its own way of exactly once.
@@ -46,7 +47,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import CommitFailedError, KafkaError, ProducerClosed
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -249,6 +250,8 @@ class LaneReader(driver.AIOKafkaConsumerThread):
             KafkaError: they are not, or nobody can be asked.
         """
         worker_consumer = self._ensure_consumer()
+        coordinator = worker_consumer._coordinator
+        generation = coordinator.generation
         ours = [driver.ensure_aiokafka_TP(tp) for tp in partitions]
         committed: dict[TP, int | None] = {tp: await worker_consumer.committed(tp) for tp in ours}
         anew = [tp for tp, offset in committed.items() if offset is None]
@@ -262,6 +265,9 @@ class LaneReader(driver.AIOKafkaConsumerThread):
             ),
             COMMIT_SECONDS,
         )
+        # Of a group without members a coordinator takes commits of anyone, and after a rebalance of ours too.
+        if generation < 0 or coordinator.generation != generation:
+            raise CommitFailedError("we are no member of the group any more, or one anew")
         return committed
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Fetched:

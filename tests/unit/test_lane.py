@@ -19,10 +19,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -199,6 +201,35 @@ def test_the_reader_asks_for_records_as_parsed() -> None:
     assert "key_deserializer=self._key_deserializer" in inspect.getsource(AIOKafkaConsumer.start)
     assert "PartitionRecords(" in inspect.getsource(Fetcher._proc_fetch_request)
     assert "self._consumer_record(tp, record)" in inspect.getsource(LaneRecords._unpack_records)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ours"), [(3, 3, True), (-1, -1, False), (3, -1, False), (3, 4, False)]
+)
+def test_who_was_put_out_of_the_group_is_not_confirmed(before: int, after: int, ours: bool) -> None:
+    """Though the commit goes through: a group that has no members any more takes it from anyone."""
+    assert "self.generation = OffsetCommitRequest.DEFAULT_GENERATION_ID" in inspect.getsource(
+        GroupCoordinator.reset_generation
+    )
+    assert "self.generation,\n" in inspect.getsource(GroupCoordinator._do_commit_offsets)
+    place = TopicPartition("t", 0)
+    coordinator = SimpleNamespace(generation=before)
+
+    async def committed(_: TopicPartition) -> int:
+        return 7
+
+    async def commit(offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
+        assert offsets == {place: OffsetAndMetadata(7, "")}
+        coordinator.generation = after
+
+    reader = object.__new__(LaneReader)
+    reader._consumer = SimpleNamespace(_coordinator=coordinator, committed=committed, commit=commit)
+
+    if ours:
+        assert asyncio.run(reader.confirm([TP("t", 0)])) == {place: 7}
+    else:
+        with pytest.raises(CommitFailedError):
+            asyncio.run(reader.confirm([TP("t", 0)]))
 
 
 def test_only_committed_records_are_read() -> None:
