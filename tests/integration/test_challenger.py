@@ -19,11 +19,15 @@ from schemas import model as models
 from schemas.example import Example
 from schemas.model import Model
 from schemas.topics import Topics
-from tests.cluster import Sent, Trainer, Worker, publish, wait_for
+from tests.cluster import READY_SECONDS, Sent, Trainer, Worker, publish, wait_for
 from tests.conftest import PARTITIONS
 from tests.hotel import HOTEL_YAML
 from tests.integration.test_learning import SECTION
 from tests.unit.test_learner import examples
+
+LEARNED_SECONDS = 240.0
+"""How long thousands of examples may take to be learned twice over: ten seconds of a processor, and a machine
+under test has others to do."""
 
 
 def as_records(made: list[Example]) -> list[Sent]:
@@ -76,7 +80,11 @@ class Site:
         return one, other
 
     def teach(
-        self, made: list[Example], what: str, until: Callable[[Model, Model], bool]
+        self,
+        made: list[Example],
+        what: str,
+        until: Callable[[Model, Model], bool],
+        seconds: float = READY_SECONDS,
     ) -> tuple[Model, Model]:
         """Publish examples and wait until models are as they are to be; they."""
         publish(self.kafka, self.topics.examples, as_records(made), PARTITIONS)
@@ -85,7 +93,7 @@ class Site:
             one, other = self.standing()
             return one is not None and other is not None and until(one, other)
 
-        wait_for(there, what, self.trainer)
+        wait_for(there, what, self.trainer, seconds=seconds)
         champion, challenger = self.standing()
         assert champion is not None
         assert challenger is not None
@@ -155,8 +163,9 @@ def test_a_better_challenger_is_promoted_by_the_rule(site: Site) -> None:
     site.say("promote")
     naive, _ = site.teach(repeated(100, 2), "the naive one", learned(700))
     site.trainer.stop()
-    site.start("--challenger", "stacked", "--promote", "auto")
-    better, behind = site.teach(repeated(6_000, 3), "the better one", learned(6_700))
+    # Each publication has its price: with one for every batch, most of the time would go there.
+    site.start("--challenger", "stacked", "--promote", "auto", "--every", "1000", "--seconds", "10")
+    better, behind = site.teach(repeated(6_000, 3), "the better one", learned(6_700), LEARNED_SECONDS)
 
     assert naive.kind == "naive-bayes"
     assert (better.kind, behind.kind) == ("stacked", "naive-bayes")
