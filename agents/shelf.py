@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -193,7 +194,19 @@ async def reading(broker: Broker, topic: str) -> AsyncIterator[AIOKafkaConsumer]
         await consumer.seek_to_beginning(place)
         yield consumer
     finally:
+        await stopped(consumer)
+
+
+async def stopped(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer, also one whose latest fetch has just failed.
+
+    aiokafka cancels the tasks that are pending then, and lets that out as if the caller had been cancelled.
+    """
+    try:
         await consumer.stop()
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
 
 
 async def read_to_end(consumer: AIOKafkaConsumer, shelf: Shelf) -> None:

@@ -20,7 +20,7 @@ from agents.batches import reason
 from agents.handshake import denial
 from agents.health import Health, HealthServer
 from agents.producer import start_producer
-from agents.shelf import reading
+from agents.shelf import reading, stopped
 from agents.training_metrics import TrainingMetrics
 from agents.training_session import Session, TrainerSettings
 from schemas.errors import AccessError, BrokerError
@@ -111,7 +111,7 @@ async def _clients(
             await consumer.start()
             yield consumer, following, producer
         finally:
-            await consumer.stop()
+            await stopped(consumer)
             await producer.stop()
 
 
