@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from agents import topics as admin
 from agents.connection import Broker, connection_to
+from agents.consumer import stopped
 from agents.handshake import denial
 from schemas.errors import BrokerError
 from schemas.topics import Topics
@@ -55,4 +56,4 @@ async def follow(
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         raise BrokerError(f"the broker at {broker} failed while following: {reason}") from None
     finally:
-        await consumer.stop()
+        await stopped(consumer)

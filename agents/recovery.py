@@ -21,6 +21,7 @@ from aiokafka.structs import TopicPartition
 
 from agents.batches import Abandoned, reason
 from agents.connection import Broker, connection_to
+from agents.consumer import stopped
 from agents.metrics import Metrics
 from agents.tables.store import ProfileStore
 
@@ -120,7 +121,7 @@ class Recovery:
                 consumer.seek(place, self._begin(place.partition, beginning, ends[place]))
             yield consumer, ends
         finally:
-            await consumer.stop()
+            await stopped(consumer)
 
     def _write(self, fetched: dict[TopicPartition, list[Any]]) -> int:
         """Take over what was fetched; how many records that was."""

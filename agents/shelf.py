@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -15,6 +14,7 @@ from aiokafka.errors import BrokerResponseError, KafkaError
 
 from agents import topics as admin
 from agents.connection import Broker, Connection, connection_to
+from agents.consumer import stopped
 from agents.handshake import denial
 from agents.producer import start_producer
 from agents.version import VERSION
@@ -195,18 +195,6 @@ async def reading(broker: Broker, topic: str) -> AsyncIterator[AIOKafkaConsumer]
         yield consumer
     finally:
         await stopped(consumer)
-
-
-async def stopped(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer, also one whose latest fetch has just failed.
-
-    aiokafka cancels the tasks that are pending then, and lets that out as if the caller had been cancelled.
-    """
-    try:
-        await consumer.stop()
-    except asyncio.CancelledError:
-        if (task := asyncio.current_task()) is None or task.cancelling():
-            raise
 
 
 async def read_to_end(consumer: AIOKafkaConsumer, shelf: Shelf) -> None:

@@ -17,10 +17,11 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from agents import topics
 from agents.batches import reason
+from agents.consumer import stopped
 from agents.handshake import denial
 from agents.health import Health, HealthServer
 from agents.producer import start_producer
-from agents.shelf import reading, stopped
+from agents.shelf import reading
 from agents.training_metrics import TrainingMetrics
 from agents.training_session import Session, TrainerSettings
 from schemas.errors import AccessError, BrokerError
