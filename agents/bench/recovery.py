@@ -28,7 +28,7 @@ from stream.engine import Engine
 TAKE_PART = ("dangol", "tutorial")
 """Those who read their state from a changelog into memory, and tell how long it took."""
 
-PROFILE_BYTES = 600
+PROFILE_BYTES = 800
 """Size that a profile has to reach: that of a customer with some history."""
 
 GIVE_UP_SECONDS = 300.0
