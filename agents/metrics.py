@@ -155,7 +155,7 @@ class Metrics:
         )
         self.outages = Counter(
             "cx_ingestion_outages",
-            "Times that touchpoints came again after an outage of ingestion, by partition.",
+            "Outages of ingestion that are over; each partition counts its own.",
             registry=registry,
         )
         self.silent_partitions = Gauge(
