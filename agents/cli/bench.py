@@ -89,14 +89,13 @@ def command(
       dangol bench --latency 5000
       dangol bench --events 20000 --runs 1 --only dangol --only bare
     """
-    import asyncio
     import contextlib
     import logging
 
     import msgspec
-    import uvloop
     from rich.console import Console
 
+    from agents import event_loop
     from agents.bench.contestants import CONTESTANTS
     from agents.bench.latency import line_of, measure
     from agents.bench.report import OURS, lines_of, table_of
@@ -129,7 +128,7 @@ def command(
             title = local.title
             say(f"starting {title}")
             bootstrap = stack.enter_context(local).bootstrap
-        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        runner = stack.enter_context(event_loop.runner())
         if latency:
             took = runner.run(measure(bootstrap, latency, seconds, partitions, say))
             click.echo(msgspec.json.encode(took) if as_json else line_of(took))

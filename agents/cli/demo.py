@@ -41,14 +41,13 @@ def command(
       dangol demo --customers 500 --seconds 10 --json
       dangol demo --bootstrap 127.0.0.1:9092
     """
-    import asyncio
     import contextlib
     import signal
 
     import msgspec
-    import uvloop
     from rich.console import Console
 
+    from agents import event_loop
     from agents.demo import run
     from agents.demo.view import View, save
     from agents.simulation.simulation import Simulation
@@ -64,7 +63,7 @@ def command(
     view = View(console, simulation)
     with contextlib.ExitStack() as stack:
         address = bootstrap or stack.enter_context(EmbeddedBroker()).bootstrap
-        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        runner = stack.enter_context(event_loop.runner())
         summary = runner.run(
             run.run(address, free_port(), simulation, seconds, view, embedded=bootstrap is None)
         )

@@ -97,11 +97,7 @@ def command(
       dangol worker --store rocksdict --state /var/lib/dangol
     """
     # Imported here: `dangol worker --help` should not wait for River and Faust.
-    import asyncio
-
-    import uvloop
-
-    from agents import logs, worker
+    from agents import event_loop, logs, worker
     from agents.settings import Settings
     from schemas.topics import Topics
     from stream.engine import load_engine
@@ -126,6 +122,5 @@ def command(
         instance=instance,
     )
     engine = load_engine(playbook, model)
-    # As the policy, so that Faust's consumer thread gets one too: a tenth more touchpoints a second.
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(worker.run(settings, engine))
+    with event_loop.runner() as runner:
+        runner.run(worker.run(settings, engine))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 from click.testing import CliRunner
 
 from agents import logs, worker
@@ -28,13 +27,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 
     monkeypatch.setattr(worker, "run", note)
     monkeypatch.setattr(logs, "configure", lambda **_: None)
-    monkeypatch.setattr(uvloop, "run", _drive)
     return started
-
-
-def _drive(coroutine: Any) -> None:
-    with pytest.raises(StopIteration):
-        coroutine.send(None)
 
 
 def test_without_options_a_worker_is_as_settings_say(told: list[Settings]) -> None:
