@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from schemas.churn import Churn
 from schemas.errors import InputError
 from schemas.example import Example
-from schemas.kinds import MAX_KINDS
 from schemas.playbook import Playbook, load
 from schemas.profile import MAX_PENDING, Profile, decode, encode
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Touchpoint
 from stream import identity, timers
-from stream.churn import labels
 from stream.churn.prequential import Prequential
 from stream.churn.signals import signals_of
+from stream.churn.snapshot import time_of
 from stream.engine import Engine
 from tests.hotel import HOTEL, HOTEL_YAML, NOON, PROPERTY_TEST, GivenRisk, happened
 
@@ -209,7 +208,7 @@ def test_what_is_told_late_is_no_look() -> None:
     ).profile
 
     assert (profile.pending, profile.timers) == ((), ())
-    assert [labels.time_of(each) for each in seen.pending] == [NOON + 50 * DAY + HOUR]
+    assert [time_of(each) for each in seen.pending] == [NOON + 50 * DAY + HOUR]
 
 
 def test_no_more_wait_than_there_is_room_for() -> None:
@@ -218,70 +217,7 @@ def test_no_more_wait_than_there_is_room_for() -> None:
     profile, known = lived(learning(Churn("90d", "30d")), *days)
 
     assert (len(profile.pending), known) == (MAX_PENDING, [])
-    assert [labels.time_of(each) for each in profile.pending] == [
-        NOON + day * DAY for day in range(MAX_PENDING)
-    ]
-
-
-def test_a_snapshot_has_150_bytes_at_most_and_the_latest_kinds() -> None:
-    """However many kinds there are, and however long the model's version is."""
-    profile = Profile(1, "ann")
-    engine = learning()
-    for number in range(MAX_KINDS + 3):
-        viewed = happened("page.viewed", NOON + number * HOUR)
-        viewed = msgspec.structs.replace(viewed, type=f"kind.{number:02}", id=str(number))
-        profile = engine.step(profile, viewed, viewed.time).profile
-    snapshot = labels.packed(profile, NOON + 40 * HOUR, 20_526, "m" * 300)
-    seen = labels.unpacked(snapshot, list(profile.kinds))
-
-    assert len(msgspec.msgpack.encode(snapshot)) <= 150
-    assert seen is not None
-    counted = {name for name in seen.features if name.endswith(":count")}
-    assert {"*:count", "kind.31:count", "kind.30:count"} <= counted
-    assert len(counted) >= 8
-
-
-def test_snapshots_of_a_program_with_other_signals_are_no_examples() -> None:
-    """They can't be read any more, and are dropped when they mature."""
-    profile, _ = lived(learning(), BOUGHT)
-    (snapshot,) = profile.pending
-    other = snapshot[:10] + bytes([snapshot[10] ^ 1]) + snapshot[11:]
-    old = msgspec.structs.replace(profile, pending=(other,))
-
-    assert labels.unpacked(other, list(profile.kinds)) is None
-    assert lived(learning(), profile=old, until=NOON + 31 * DAY)[1] == []
-
-
-def test_the_stage_that_was_stood_at_goes_with_the_example() -> None:
-    """It is that of the look, whatever came after; of all five, and a version of full length beside it."""
-    profile, known = lived(learning(), BOUGHT, happened("review.posted", NOON + DAY), until=NOON + 31 * DAY)
-    stages = ("aware", "appeal", "ask", "act", "advocate")
-    packed = [
-        labels.packed(msgspec.structs.replace(profile, stage=stage), NOON, 20_526, "m" * 24)
-        for stage in stages
-    ]
-    seen = [labels.unpacked(each, list(profile.kinds)) for each in packed]
-
-    assert known[0].data.stage == "act"
-    assert [each and each.stage for each in seen] == list(stages)
-    assert {each and each.model for each in seen} == {"m" * 24}
-
-
-OLDER = (
-    "0000019cec37b600502ee90e3400026d310000398c000040cc398c000000000000000000000000000000000000398c398c"
-    "398c3cd43a2e40cc40cc398c398c398c398c000000000000000000111100"
-)
-"""A look at one who had bought once, as it was packed before stages were."""
-
-
-def test_a_look_from_before_there_were_stages_matures_without_one() -> None:
-    """It is read as it was, and its example says no stage."""
-    profile, _ = lived(learning(), BOUGHT)
-    older = msgspec.structs.replace(profile, pending=(bytes.fromhex(OLDER),))
-    _, known = lived(learning(), profile=older, until=NOON + 30 * DAY + 1)
-
-    assert [(each.data.model, each.data.risk, each.data.stage) for each in known] == [("m1", 0.25, None)]
-    assert known[0].data.features == lived(learning(), BOUGHT, until=NOON + 30 * DAY + 1)[1][0].data.features
+    assert [time_of(each) for each in profile.pending] == [NOON + day * DAY for day in range(MAX_PENDING)]
 
 
 def test_two_ids_that_are_one_customer_have_one_set_of_what_waits() -> None:
