@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from agents.batches import Abandoned
 from agents.tables.store import ProfileStore
-from schemas.profile import Profile, Timer, timers_in
+from schemas.profile import Profile
+from schemas.timer import Timer, timers_in
 from stream.timers import CHURN
 
 SLICE = 5_000
@@ -31,7 +32,8 @@ def _at_once(_: int, until: int) -> int:
 class Timers:
     """The earliest timer of each customer of this worker's partitions, and that of the labels.
 
-    >>> from schemas.profile import Timer, new_profile
+    >>> from schemas.profile import new_profile
+    >>> from schemas.timer import Timer
     >>> ann = new_profile("ann")
     >>> ann.timers = (Timer(700, "room-key", "b-1", "e-1"),)
     >>> timers = Timers()

@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from schemas.profile import Account, Profile
+from schemas.account import Account
+from schemas.profile import Profile
 from schemas.touchpoint import Identifier, Touchpoint
 
 NONE = Account()

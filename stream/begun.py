@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.profile import MAX_BEGUN, Begun, Profile
+from schemas.begun import MAX_BEGUN, Begun
+from schemas.profile import Profile
 
 NEVER = Begun()
 

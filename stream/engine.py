@@ -22,9 +22,10 @@ from schemas.errors import InputError
 from schemas.example import Example
 from schemas.ingestion import STEADY, Ingestion, Outage
 from schemas.playbook import Playbook, load
-from schemas.profile import Profile, Timer, copied, new_profile
+from schemas.profile import Profile, copied, new_profile
 from schemas.service_context import ServiceRecord
 from schemas.stage import StageChange
+from schemas.timer import Timer
 from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger

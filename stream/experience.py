@@ -9,7 +9,8 @@ from __future__ import annotations
 from math import exp2, isnan
 
 from schemas.catalogue import TouchpointType
-from schemas.profile import MAX_MOMENTS, Moment, Profile
+from schemas.moment import MAX_MOMENTS, Moment
+from schemas.profile import Profile
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint
 

@@ -32,18 +32,11 @@ from schemas import profile as profiles
 from schemas.budget import RESERVED
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.errors import RejectedError
-from schemas.profile import (
-    MAX_ALIASES,
-    MAX_HEARD,
-    MAX_LINKS,
-    MAX_PRESENCES,
-    Booking,
-    Key,
-    Link,
-    Profile,
-    new_profile,
-)
+from schemas.link import MAX_ALIASES, MAX_HEARD, MAX_LINKS, Link
+from schemas.presence import MAX_PRESENCES
+from schemas.profile import Profile, new_profile
 from schemas.segment import SOURCE as SEGMENT
+from schemas.stay import Booking, Key
 from schemas.touchpoint import Identifier, Moved, Touchpoint
 from stream import (
     accounts,

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.profile import MAX_CLOSED, MAX_ISSUES, MAX_REOPENED, Issue, Profile
+from schemas.issue import MAX_CLOSED, MAX_ISSUES, MAX_REOPENED, Issue
+from schemas.profile import Profile
 from schemas.touchpoint import Identifier, Touchpoint
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.profile import MAX_ITEMS, Item, Profile
+from schemas.item import MAX_ITEMS, Item
+from schemas.profile import Profile
 from schemas.touchpoint import MAX_ID
 
 NEVER = Item()

@@ -20,7 +20,8 @@ from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.errors import RejectedError
 from schemas.ledger import Claim, Ledger
 from schemas.playbook import Playbook
-from schemas.profile import Profile, Timer
+from schemas.profile import Profile
+from schemas.timer import Timer
 from schemas.touchpoint import Moved, Touchpoint
 from stream import budgets, timers
 from stream.budgets import GRANTED, REPEATED, SHARED, Terms

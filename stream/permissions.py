@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from schemas.profile import MAX_CONSENTS, Consent, Profile
+from schemas.consent import MAX_CONSENTS, Consent
+from schemas.profile import Profile
 from schemas.touchpoint import Identifier, Touchpoint
 
 ALL = "all"

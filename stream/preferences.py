@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.profile import MAX_PREFERENCES, Preference, Profile
+from schemas.preference import MAX_PREFERENCES, Preference
+from schemas.profile import Profile
 from schemas.touchpoint import Identifier, Touchpoint
 
 

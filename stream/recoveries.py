@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.profile import MAX_RECOVERIES, Profile, Recovery
+from schemas.profile import Profile
+from schemas.recovery import MAX_RECOVERIES, Recovery
 
 CAME_BACK = "came-back"
 """Reason code of the decision that says that a customer came back after an offer."""

@@ -9,7 +9,8 @@ from datetime import date
 
 import msgspec
 
-from schemas.profile import MAX_BOOKINGS, MAX_EARLY, Booking, Key, Profile, Words
+from schemas.profile import Profile
+from schemas.stay import MAX_BOOKINGS, MAX_EARLY, Booking, Key, Words
 from schemas.touchpoint import Identifier, Touchpoint
 
 OVER = ("cancelled", "checked-out")

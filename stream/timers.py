@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from schemas.profile import MAX_TIMERS, Profile, Timer
+from schemas.profile import Profile
+from schemas.timer import MAX_TIMERS, Timer
 
 CHURN = "churn"
 """The timer for whatever is due next of what is learned about a customer (stream/churn/labels.py)."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from schemas.issue import Issue
 from schemas.kinds import Kind, kinds_of
-from schemas.profile import VERSION, Issue, Moment, Profile
+from schemas.moment import Moment
+from schemas.profile import VERSION, Profile
 from schemas.timestamp import DAY
 from tests.hotel import NOON
 

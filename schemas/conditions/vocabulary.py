@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.profile import MAX_BOOKINGS, MAX_ISSUES, MAX_MOMENTS
+from schemas.issue import MAX_ISSUES
+from schemas.moment import MAX_MOMENTS
+from schemas.stay import MAX_BOOKINGS
 
 Kind = Literal["number", "text", "truth", "time", "length", "list", "any"]
 """What a value is: `length` is a length of time, `any` what only the data can tell."""

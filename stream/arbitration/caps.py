@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from schemas.duration import millis_of
 from schemas.families.play import PlayBase
+from schemas.lifecycle import Issued
 from schemas.playbook import Playbook
-from schemas.profile import Issued
 from schemas.timestamp import DAY
 from stream.plays.context import Context, Proposal
 

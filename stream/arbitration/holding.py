@@ -13,7 +13,9 @@ from schemas.cloudevents import deterministic_id
 from schemas.decision import Candidate
 from schemas.families import Content
 from schemas.families.play import PlayBase
-from schemas.profile import MAX_HELD, Held, Profile, Timer
+from schemas.holding import MAX_HELD, Held
+from schemas.profile import Profile
+from schemas.timer import Timer
 from stream import timers
 from stream.plays.context import EXPIRED, Context, Deferral, Note, Proposal
 

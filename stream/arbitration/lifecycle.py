@@ -13,8 +13,10 @@ from math import exp2
 import msgspec
 
 from schemas.decision import Candidate
+from schemas.lifecycle import MAX_ISSUED, Issued
 from schemas.playbook import Playbook
-from schemas.profile import MAX_ISSUED, Issued, Profile, Timer
+from schemas.profile import Profile
+from schemas.timer import Timer
 from schemas.timestamp import DAY
 from schemas.touchpoint import Identifier, Touchpoint
 from schemas.trigger import Trigger

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.profile import Issued
+from schemas.lifecycle import Issued
 from stream.arbitration.lifecycle import LIVE
 from stream.plays.context import Context, Proposal
 

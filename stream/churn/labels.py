@@ -26,7 +26,8 @@ from schemas.duration import millis_of
 from schemas.example import Because, Example, ExampleData
 from schemas.ingestion import Outage
 from schemas.kinds import OTHER_KIND
-from schemas.profile import MAX_PENDING, Profile, Timer
+from schemas.profile import MAX_PENDING, Profile
+from schemas.timer import Timer
 from schemas.timestamp import DAY, to_datetime
 from schemas.touchpoint import Touchpoint
 from stream import timers

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, time, tzinfo
 
 from schemas.duration import millis_of
 from schemas.families.entry import Absence, EntryPlay
-from schemas.profile import MAX_ENDED, Profile, Timer
+from schemas.profile import MAX_ENDED, Profile
+from schemas.timer import Timer
 from schemas.timestamp import to_millis
 from schemas.touchpoint import Touchpoint
 from stream import stays, timers

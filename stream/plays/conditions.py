@@ -11,13 +11,15 @@ from datetime import UTC, date, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from schemas.account import Account
 from schemas.conditions.checking import check
 from schemas.conditions.evaluation import CLASSES, ConditionError, Part, Reference, Step, ready
 from schemas.conditions.meaning import conjuncts, names_event
 from schemas.conditions.syntax import parse
 from schemas.families import Play
 from schemas.playbook import Playbook, entering_of
-from schemas.profile import Account, Booking, Profile
+from schemas.profile import Profile
+from schemas.stay import Booking
 from schemas.timestamp import DAY, to_datetime
 from stream import experience, permissions, stays
 from stream.arbitration import lifecycle

@@ -11,7 +11,8 @@ from schemas.cloudevents import deterministic_id
 from schemas.decision import Candidate
 from schemas.families import Content
 from schemas.families.play import PlayBase
-from schemas.profile import Held, Profile
+from schemas.holding import Held
+from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger, TriggerData
 from stream.churn.outlook import UNKNOWN, Outlook

@@ -19,7 +19,8 @@ from schemas.families.service_context import ServiceContextPlay
 from schemas.families.suppression import SuppressionPlay
 from schemas.families.wow import WowPlay
 from schemas.playbook import Playbook
-from schemas.profile import Booking, Key, Profile
+from schemas.profile import Profile
+from schemas.stay import Booking, Key
 from schemas.touchpoint import Touchpoint
 from stream.arbitration.budget import Budgets
 from stream.arbitration.holding import Fired, Holding

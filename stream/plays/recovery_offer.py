@@ -7,8 +7,11 @@ import msgspec
 from schemas.decision import Candidate
 from schemas.duration import millis_of
 from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
+from schemas.issue import Issue
 from schemas.playbook import Playbook
-from schemas.profile import Issue, Profile, Recovery, Timer
+from schemas.profile import Profile
+from schemas.recovery import Recovery
+from schemas.timer import Timer
 from stream import experience, recoveries, timers
 from stream.plays.context import LATE, STALE, Context
 from stream.plays.offers import offers_of

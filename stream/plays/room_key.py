@@ -22,7 +22,10 @@ import msgspec
 from schemas.duration import millis_of
 from schemas.families.room_key import RoomKey, RoomKeyPlay
 from schemas.playbook import Playbook
-from schemas.profile import MAX_PRESENCES, Booking, Key, Presence, Profile, Timer, Waiting
+from schemas.presence import MAX_PRESENCES, Presence
+from schemas.profile import Profile
+from schemas.stay import Booking, Key, Waiting
+from schemas.timer import Timer
 from schemas.timestamp import DAY, to_datetime, to_millis
 from stream import permissions, stays, timers
 from stream.fences import Fences, distance

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from schemas.duration import millis_of
 from schemas.families.entry import Steps
-from schemas.profile import MAX_PROGRESS, Profile, Run
+from schemas.profile import Profile
+from schemas.sequence import MAX_PROGRESS, Run
 from schemas.touchpoint import Touchpoint
 from stream.plays.reentry import name_of
 

@@ -17,8 +17,10 @@ from schemas.families.service_context import (
     ServicePromise,
     ServiceRestraint,
 )
+from schemas.lifecycle import Issued
 from schemas.playbook import Playbook
-from schemas.profile import Issued, Profile, Suppressed
+from schemas.profile import Profile
+from schemas.suppression import Suppressed
 from schemas.timestamp import to_datetime
 from stream import budgets, preferences, stays
 from stream.budgets import Terms

@@ -7,8 +7,11 @@ from typing import Literal
 
 from schemas.duration import millis_of
 from schemas.families.suppression import Suppression, SuppressionPlay
+from schemas.lifecycle import Issued
 from schemas.playbook import Playbook
-from schemas.profile import MAX_SUPPRESSED, Issued, Profile, Suppressed, Timer
+from schemas.profile import Profile
+from schemas.suppression import MAX_SUPPRESSED, Suppressed
+from schemas.timer import Timer
 from stream import timers
 from stream.arbitration.lifecycle import ACCEPTED, DECLINED, IGNORED
 from stream.arbitration.suppression import FATIGUE, OPEN_ISSUE

@@ -27,34 +27,30 @@ from schemas import (
     stage,
     trigger,
 )
+from schemas.account import Account
+from schemas.begun import Begun
+from schemas.consent import Consent
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
 from schemas.families.retention_offer import RetentionOffer
+from schemas.holding import Held
 from schemas.ingestion import Ingestion, Outage
+from schemas.issue import Issue
+from schemas.item import Item
 from schemas.kinds import Kind, kinds_of
 from schemas.ledger import Claim, Ledger, Reservation, Totals
+from schemas.lifecycle import Issued
+from schemas.link import Link
+from schemas.moment import Moment
 from schemas.pin import Pin
-from schemas.profile import (
-    Account,
-    Begun,
-    Booking,
-    Consent,
-    Held,
-    Issue,
-    Issued,
-    Item,
-    Key,
-    Link,
-    Moment,
-    Preference,
-    Presence,
-    Profile,
-    Recovery,
-    Run,
-    Suppressed,
-    Timer,
-    Words,
-)
+from schemas.preference import Preference
+from schemas.presence import Presence
+from schemas.profile import Profile
+from schemas.recovery import Recovery
+from schemas.sequence import Run
+from schemas.stay import Booking, Key, Words
+from schemas.suppression import Suppressed
+from schemas.timer import Timer
 from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
 from stream.churn import models
 from stream.engine import SHIPPED, load_engine

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from schemas import profile as profiles
 from schemas.families.suppression import Fatigue, SuppressionPlay
-from schemas.profile import MAX_HELD, MAX_ISSUED, MAX_SUPPRESSED, Profile
+from schemas.holding import MAX_HELD
+from schemas.lifecycle import MAX_ISSUED
+from schemas.profile import Profile
+from schemas.suppression import MAX_SUPPRESSED
 from schemas.timestamp import DAY, HOUR, MINUTE, to_datetime
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger

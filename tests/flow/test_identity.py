@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from schemas import profile as profiles
 from schemas import touchpoint as touchpoints
 from schemas.errors import RejectedError
-from schemas.profile import MAX_ALIASES, MAX_LINKS, Profile
+from schemas.link import MAX_ALIASES, MAX_LINKS
+from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Moved, Touchpoint
 from stream.engine import Outcome

@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
+from schemas.consent import Consent
 from schemas.families.room_key import RoomKey
 from schemas.playbook import load
-from schemas.profile import Booking, Consent, Key, Profile, Words, new_profile
+from schemas.profile import Profile, new_profile
+from schemas.stay import Booking, Key, Words
 from schemas.timestamp import DAY, MINUTE, SECOND
 from stream.engine import Engine, Outcome
 from tests.hotel import HOTEL_YAML, NOON, GivenRisk, happened

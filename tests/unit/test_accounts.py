@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import profile as profiles
+from schemas.account import Account
 from schemas.conditions.evaluation import ConditionError, Reference
-from schemas.profile import Account, Profile, new_profile
+from schemas.profile import Profile, new_profile
 from schemas.timestamp import HOUR
 from stream import identity
 from stream.accounts import state

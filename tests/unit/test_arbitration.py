@@ -8,7 +8,11 @@ import msgspec
 import pytest
 
 from schemas.families.suppression import Fatigue, SuppressionPlay
-from schemas.profile import MAX_HELD, MAX_TIMERS, Issued, Profile, Suppressed, Timer, new_profile
+from schemas.holding import MAX_HELD
+from schemas.lifecycle import Issued
+from schemas.profile import Profile, new_profile
+from schemas.suppression import Suppressed
+from schemas.timer import MAX_TIMERS, Timer
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from stream import timers

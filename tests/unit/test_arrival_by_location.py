@@ -9,7 +9,8 @@ import pytest
 from schemas.errors import InputError
 from schemas.families.room_key import RoomKey
 from schemas.playbook import load
-from schemas.profile import MAX_PRESENCES, Profile
+from schemas.presence import MAX_PRESENCES
+from schemas.profile import Profile
 from schemas.timestamp import HOUR, MINUTE, SECOND
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome

@@ -13,42 +13,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import profile as profiles
+from schemas.begun import MAX_BEGUN
 from schemas.cloudevents import SOURCE
+from schemas.consent import MAX_CONSENTS
 from schemas.errors import RejectedError
+from schemas.holding import MAX_HELD
+from schemas.issue import MAX_CLOSED, MAX_ISSUES, MAX_REOPENED
+from schemas.item import MAX_ITEMS
 from schemas.kinds import MAX_KINDS, Kinds
 from schemas.ledger import MAX_CLAIMS
+from schemas.lifecycle import MAX_ISSUED
+from schemas.link import MAX_ALIASES, MAX_HEARD, MAX_LINKS
+from schemas.moment import MAX_MOMENTS
+from schemas.preference import MAX_PREFERENCES
+from schemas.presence import MAX_PRESENCES
 from schemas.profile import (
-    MAX_ALIASES,
     MAX_ASKED,
-    MAX_BEGUN,
-    MAX_BOOKINGS,
-    MAX_CLOSED,
-    MAX_CONSENTS,
     MAX_DAYS,
-    MAX_EARLY,
     MAX_ENDED,
     MAX_ENTERED,
-    MAX_HEARD,
-    MAX_HELD,
-    MAX_ISSUED,
-    MAX_ISSUES,
-    MAX_ITEMS,
     MAX_KEYS,
-    MAX_LINKS,
-    MAX_MOMENTS,
     MAX_PENDING,
-    MAX_PREFERENCES,
-    MAX_PRESENCES,
-    MAX_PROGRESS,
-    MAX_RECOVERIES,
-    MAX_REOPENED,
     MAX_SEEN,
-    MAX_SUPPRESSED,
     MAX_SURPRISES,
-    MAX_TIMERS,
     MAX_TURNS,
     Profile,
 )
+from schemas.recovery import MAX_RECOVERIES
+from schemas.sequence import MAX_PROGRESS
+from schemas.stay import MAX_BOOKINGS, MAX_EARLY
+from schemas.suppression import MAX_SUPPRESSED
+from schemas.timer import MAX_TIMERS
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import MAX_ID, Moved, Touchpoint
 from stream.engine import Engine

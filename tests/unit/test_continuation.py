@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.begun import MAX_BEGUN, Begun
 from schemas.families.continuation import Continue
-from schemas.profile import MAX_BEGUN, Begun
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from tests.hotel import NOON, PROPERTY_TEST, reasons, run

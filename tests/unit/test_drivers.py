@@ -11,8 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.families.retention_offer import MAX_DRIVERS, Driver, RetentionOffer
+from schemas.issue import Issue
 from schemas.kinds import Kind, kinds_of
-from schemas.profile import VERSION, Issue, Moment, Profile
+from schemas.moment import Moment
+from schemas.profile import VERSION, Profile
 from schemas.timestamp import DAY, HOUR
 from stream.churn import models
 from stream.churn.adaptive_tree import AdaptiveTree

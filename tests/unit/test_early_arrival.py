@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from schemas.families.room_key import RoomKey
-from schemas.profile import Profile, Waiting
+from schemas.profile import Profile
+from schemas.stay import Waiting
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from stream import identity

@@ -14,16 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import profile as profiles
+from schemas.consent import Consent
+from schemas.issue import Issue
 from schemas.kinds import NAMES, Kind, kinds_of
-from schemas.profile import (
-    Booking,
-    Consent,
-    Issue,
-    Key,
-    Moment,
-    Profile,
-    Timer,
-)
+from schemas.moment import Moment
+from schemas.profile import Profile
+from schemas.stay import Booking, Key
+from schemas.timer import Timer
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import MAX_TIME, Touchpoint
 from stream.churn.features import features_of

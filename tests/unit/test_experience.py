@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalogue import Rating, TouchpointType
-from schemas.profile import MAX_MOMENTS, Moment, Profile, new_profile
+from schemas.moment import MAX_MOMENTS, Moment
+from schemas.profile import Profile, new_profile
 from schemas.timestamp import DAY
 from stream import experience
 from tests.hotel import NOON, PROPERTY_TEST, happened

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.profile import MAX_ISSUES, Issue, Profile, new_profile
+from schemas.issue import MAX_ISSUES, Issue
+from schemas.profile import Profile, new_profile
 from schemas.touchpoint import MAX_ID
 from stream.issues import close_issue, open_issue
 from tests.hotel import NOON, happened

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.families.room_key import RoomKey
-from schemas.profile import MAX_BOOKINGS
+from schemas.stay import MAX_BOOKINGS
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Touchpoint
 from stream.engine import Outcome

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.profile import MAX_ASKED, MAX_SURPRISES, Begun, Item, Profile
+from schemas.begun import Begun
+from schemas.item import Item
+from schemas.profile import MAX_ASKED, MAX_SURPRISES, Profile
 from stream import begun, identity, items, languages
 from stream.plays import participation, wow
 from tests.hotel import NOON, PROPERTY_TEST

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.profile import MAX_CONSENTS, Consent, Profile, new_profile
+from schemas.consent import MAX_CONSENTS, Consent
+from schemas.profile import Profile, new_profile
 from schemas.touchpoint import MAX_ID
 from stream.permissions import agreed, bind_device, grant, withdraw
 from tests.hotel import NOON, PROPERTY_TEST, after, happened

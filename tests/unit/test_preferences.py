@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.profile import MAX_PREFERENCES, VERSION, Preference, Profile, new_profile
+from schemas.preference import MAX_PREFERENCES, Preference
+from schemas.profile import VERSION, Profile, new_profile
 from schemas.touchpoint import Touchpoint
 from stream import identity, preferences
 from tests.hotel import NOON, PROPERTY_TEST, after, engine, happened

@@ -26,26 +26,21 @@ from agents.training_metrics import TrainingMetrics
 from schemas import errors, touchpoint
 from schemas.conditions.syntax import MAX_LENGTH, MAX_NESTING
 from schemas.conditions.vocabulary import FUNCTIONS, KINDS, METHODS, NOW, VARIABLES
+from schemas.consent import MAX_CONSENTS
 from schemas.families import FAMILIES
 from schemas.families.entry import EntryPlay
 from schemas.families.retention_offer import RetentionOfferPlay
+from schemas.holding import MAX_HELD
+from schemas.issue import MAX_ISSUES
 from schemas.kinds import MAX_KINDS
+from schemas.lifecycle import MAX_ISSUED
+from schemas.moment import MAX_MOMENTS
 from schemas.playbook import MAX_PLAYS, load
-from schemas.profile import (
-    MAX_BOOKINGS,
-    MAX_CONSENTS,
-    MAX_ENDED,
-    MAX_ENTERED,
-    MAX_HELD,
-    MAX_ISSUED,
-    MAX_ISSUES,
-    MAX_KEYS,
-    MAX_MOMENTS,
-    MAX_PROGRESS,
-    MAX_SEEN,
-    MAX_TIMERS,
-)
+from schemas.profile import MAX_ENDED, MAX_ENTERED, MAX_KEYS, MAX_SEEN
 from schemas.rights import Right, rights
+from schemas.sequence import MAX_PROGRESS
+from schemas.stay import MAX_BOOKINGS
+from schemas.timer import MAX_TIMERS
 from schemas.timestamp import DAY, HOUR
 from schemas.topics import Topics
 from stream import arbitration

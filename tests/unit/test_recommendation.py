@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.families.recommendation import Recommendation, Recommended
-from schemas.profile import MAX_ITEMS, Item, Profile
+from schemas.item import MAX_ITEMS, Item
+from schemas.profile import Profile
 from schemas.timestamp import DAY
 from stream import items
 from stream.engine import Outcome

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from schemas.decision import Candidate
-from schemas.profile import MAX_RECOVERIES, Profile, Recovery
+from schemas.profile import Profile
+from schemas.recovery import MAX_RECOVERIES, Recovery
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Touchpoint
 from stream import recoveries

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from schemas.families.room_key import RoomKey
-from schemas.profile import Key, Profile
+from schemas.profile import Profile
 from schemas.property import Property
+from schemas.stay import Key
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from stream.engine import Outcome

@@ -11,9 +11,12 @@ import pytest
 from schemas import service_context
 from schemas.errors import InputError
 from schemas.families.service_context import ServiceContext
+from schemas.lifecycle import Issued
 from schemas.playbook import load
-from schemas.profile import Issued, Profile, Suppressed, Timer
+from schemas.profile import Profile
 from schemas.service_context import ServiceRecord
+from schemas.suppression import Suppressed
+from schemas.timer import Timer
 from schemas.timestamp import DAY, HOUR, to_datetime
 from schemas.touchpoint import Touchpoint
 from stream.engine import Engine, Outcome

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.profile import MAX_BOOKINGS, Booking, Key, Profile, new_profile
+from schemas.profile import Profile, new_profile
+from schemas.stay import MAX_BOOKINGS, Booking, Key
 from schemas.touchpoint import MAX_ID
 from stream.stays import confirm, find, put, set_status
 from tests.hotel import NOON, PROPERTY_TEST, STAY, after, happened

@@ -13,7 +13,8 @@ from agents.batches import Abandoned
 from agents.tables.memory import MemoryStore
 from agents.timers import SLICE, SPARE, Timers
 from schemas import profile as codec
-from schemas.profile import Profile, Timer, new_profile, timers_in
+from schemas.profile import Profile, new_profile
+from schemas.timer import Timer, timers_in
 from tests.hotel import PROPERTY_TEST
 
 

@@ -15,9 +15,11 @@ from schemas import profile as profiles
 from schemas import trigger as triggers
 from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
 from schemas.families.room_key import RoomKey
+from schemas.issue import MAX_ISSUES
 from schemas.offer import Offer
 from schemas.playbook import load
-from schemas.profile import MAX_ISSUES, MAX_TIMERS, Profile, Timer, new_profile
+from schemas.profile import Profile, new_profile
+from schemas.timer import MAX_TIMERS, Timer
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from stream import timers
