@@ -18,13 +18,14 @@ from agents.batches import Abandoned
 from agents.delivery import Delivery
 from agents.health import Health
 from agents.intake import CANCEL_SECONDS, Intake
-from agents.lane import LaneConsumer, LaneReader, after_rebalance, use_lane
+from agents.lane import LaneConsumer, after_rebalance, use_lane
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.partitioner import partition_of
 from agents.pins import Pins
 from agents.pipeline import Means
 from agents.playbooks import Playbooks
+from agents.reader import LaneReader
 from agents.recovery import Recovery
 from agents.settings import Settings
 from agents.standstill import REBALANCE_SECONDS, Progress

@@ -18,9 +18,10 @@ from faust.types import TP
 
 from agents.batches import Abandoned, Uncertain
 from agents.health import Health
-from agents.lane import LaneReader, Run
 from agents.pipeline import Done, Means, Pipeline
+from agents.reader import LaneReader
 from agents.recovery import Recovery
+from agents.runs import Run
 from agents.timers import Timers
 
 RUNS_WAITING = 64

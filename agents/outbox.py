@@ -30,9 +30,8 @@ from agents.batches import (
     settle,
 )
 from agents.connection import Broker, connection_to
-from agents.lane import abort
 from agents.metrics import Metrics
-from agents.producer import start_producer
+from agents.producer import abort, start_producer
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0

@@ -11,8 +11,8 @@ from typing import Any, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from agents.lane import abort
 from agents.partitioner import partition_of
+from agents.producer import abort
 from tests.cluster import Sent
 
 PACK = 50

@@ -15,10 +15,9 @@ from prometheus_client import CollectorRegistry
 from agents import outbox as module
 from agents import topics as admin
 from agents.batches import MAX_BATCH_BYTES, SHORTENED_BYTES, Abandoned, Record
-from agents.lane import abort
 from agents.metrics import Metrics
 from agents.outbox import Outbox
-from agents.producer import start_producer
+from agents.producer import abort, start_producer
 from deploy.broker import free_port
 from deploy.kafka import KafkaServer
 from schemas.errors import TopicError

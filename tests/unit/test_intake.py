@@ -13,8 +13,8 @@ from agents import intake
 from agents.batches import Abandoned
 from agents.health import Health
 from agents.intake import RUNS_WAITING, Intake
-from agents.lane import Run
 from agents.pipeline import Done, Means
+from agents.runs import Run
 
 
 class Stream:
