@@ -23,8 +23,9 @@ from schemas.timestamp import to_millis, to_rfc3339
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import TriggerEvent
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
 from stream.erasure import is_blank
+from stream.outcome import Outcome
 from stream.plays.context import FIRED
 from stream.replay import Replay
 

@@ -43,7 +43,8 @@ from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
 from stream.churn import outages
 from stream.churn.outages import NOTED
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 
 REKEYED = "cx-rekeyed"
 """Header of a record that was published once more under the right key; its value is the old partition."""

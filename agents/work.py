@@ -18,10 +18,11 @@ from stream import identity
 from stream.arbitration import budget
 from stream.arbitration.consent import VIOLATION
 from stream.arbitration.lifecycle import NOBODY, OUTCOMES, UNKNOWN
-from stream.engine import TIMER_DUE, Outcome
 from stream.erasure import is_blank
+from stream.outcome import Outcome
 from stream.plays.context import FIRED
 from stream.recoveries import CAME_BACK
+from stream.timers import TIMER_DUE
 
 NOT_ON_IT = "none"
 """Label of the stage of one who is not on the journey: before the first touchpoint, and once gone."""

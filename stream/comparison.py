@@ -12,7 +12,8 @@ import msgspec
 from schemas.families import Content
 from schemas.touchpoint import Touchpoint
 from stream import identity, services
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from stream.plays.context import FIRED
 from stream.replay import Replay
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +16,23 @@ from schemas.catalogue import TouchpointType
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.decision import Candidate, Decision, DecisionData
 from schemas.erasure import TYPE as ERASE
-from schemas.erasure import Erasure
 from schemas.errors import InputError
-from schemas.example import Example
 from schemas.ingestion import STEADY, Ingestion, Outage
 from schemas.playbook import Playbook, load
 from schemas.profile import Profile, copied, new_profile
-from schemas.service_context import ServiceRecord
-from schemas.stage import StageChange
 from schemas.timer import Timer
 from schemas.timestamp import HOUR
 from schemas.touchpoint import Touchpoint
-from schemas.trigger import Trigger
 from stream import (
-    accounts,
     duplicates,
+    effects,
     erasure,
     experience,
     identity,
-    issues,
     journey,
-    languages,
     ledgers,
-    permissions,
-    preferences,
     recency,
     referrals,
-    residence,
-    stays,
     timers,
 )
 from stream.arbitration.arbiter import Arbiter
@@ -58,6 +46,7 @@ from stream.churn.signals import signals_of
 from stream.desk import Desk
 from stream.forward import Forward
 from stream.messages import Messages
+from stream.outcome import Outcome
 from stream.plays.context import Context
 from stream.plays.index import PlayIndex
 from stream.plays.retention_offer import RetentionOfferRule
@@ -75,50 +64,10 @@ LATENESS = HOUR
 """How old a touchpoint may be, in ms, for something still to be done about it. An app that was
 offline for an hour still gets its moment; yesterday's arrival must not open a door."""
 
-TIMER_DUE = "timer.due"
-"""What stands for a touchpoint's type where a timer is decided on."""
-
 _UNKNOWN = TouchpointType()
 _IDENTITY = TouchpointType()
 _BUDGET = TouchpointType()
 """What the catalogue holds of types that are about identity, or a budget; told apart by being these."""
-
-
-class Outcome(msgspec.Struct, gc=False):
-    """What a touchpoint led to, after the timers that were due before it; or those timers alone.
-
-    Attributes:
-        profile: the profile afterwards; the very same one as before for a duplicate.
-        triggers: what is to be done, in order.
-        decisions: each timer's and then the touchpoint's, where there was any candidate.
-        duplicate: whether the touchpoint was seen before and nothing was done.
-        late: whether it was too old for anything to be done about it.
-        forwards: touchpoints for other customers, in order.
-        erased: whether it is of a time up to which the customer was erased, and nothing was done.
-        erasure: the proof, where the touchpoint asked for the customer to be erased.
-        stage: the change of stage that the touchpoint has made known; not to be published where there is a
-            proof, as it names who was erased.
-        service: the customer's service record, where it is to be renewed.
-        examples: what is known by now to have come of what was seen, in order.
-    """
-
-    profile: Profile
-    triggers: list[Trigger] = []
-    decisions: list[Decision] = []
-    duplicate: bool = False
-    late: bool = False
-    forwards: list[Forward] = []
-    erased: bool = False
-    erasure: Erasure | None = None
-    stage: StageChange | None = None
-    service: ServiceRecord | None = None
-    examples: tuple[Example, ...] = ()
-
-    @property
-    def decision(self) -> Decision | None:
-        """The decision on the touchpoint itself; None where there was no candidate."""
-        last = self.decisions[-1] if self.decisions else None
-        return None if last is None or last.data.touchpoint_type == TIMER_DUE else last
 
 
 class Engine:
@@ -273,7 +222,7 @@ class Engine:
         opened = closed = None
         forwards: list[Forward] = []
         if entry.effect is not None:
-            opened, closed = _apply(profile, touchpoint, entry.effect)
+            opened, closed = effects.apply(profile, touchpoint, entry.effect)
         if profile.referred_by is not None or entry.effect == "referral.followed":
             forwards = self._refer(profile, touchpoint, entry.effect, now)
         for recorder in self._recording.get(touchpoint.type, ()):
@@ -365,7 +314,7 @@ class Engine:
         self._fire_due(outcome, until, clock, ingestion)
         if self._desk.is_open and outcome.decisions:
             decided = outcome.decisions[-1]
-            fired = Touchpoint(decided.touchpoint, SOURCE, TIMER_DUE, profile.customer, decided.time)
+            fired = Touchpoint(decided.touchpoint, SOURCE, timers.TIMER_DUE, profile.customer, decided.time)
             outcome.service = self._desk.renew(profile, outcome.profile, fired, decided.time)
         return outcome
 
@@ -379,7 +328,7 @@ class Engine:
                     self._learn(outcome, timer, clock, gone)
                 # Else set by a play that the playbook has no more.
                 continue
-            stand_in = _stand_in(timer, outcome.profile.customer)
+            stand_in = timers.stand_in(timer, outcome.profile.customer)
             context = self._context(outcome.profile, stand_in, timer.due, clock)
             rule.expire(context, timer.key)
             self._settled(context)
@@ -396,7 +345,7 @@ class Engine:
             return
         outcome.examples += self._labels.fire(profile, due, gone)
         if profile.looked == due:
-            context = self._context(profile, _stand_in(timer, profile.customer), due, clock)
+            context = self._context(profile, timers.stand_in(timer, profile.customer), due, clock)
             for rule in self._asked(context):
                 if isinstance(rule, RetentionOfferRule):
                     rule.decide(context)
@@ -536,56 +485,6 @@ class Engine:
 def _unheard(profile: Profile) -> Profile:
     """The profile as if other ids had said nothing."""
     return msgspec.structs.replace(profile, heard={}, ahead=0)
-
-
-def _stand_in(timer: Timer, customer: str) -> Touchpoint:
-    """A touchpoint that stands for a timer: from its source and id follow those of triggers and decision.
-
-    What has set it is part of them, as the same timer may be set again after it has fired.
-    """
-    source = f"{SOURCE}/timers/{timer.touchpoint}"
-    id_ = f"timer/{timer.name}/{timer.key}@{timer.due}"
-    return Touchpoint(id_, source, TIMER_DUE, customer, timer.due, {}, correlation=timer.key)
-
-
-def _apply(profile: Profile, touchpoint: Touchpoint, effect: str) -> tuple[str | None, str | None]:
-    """What a touchpoint does to the profile; the issue that it opened, and the one that it closed."""
-    if effect == "issue.opened":
-        return issues.open_issue(profile, touchpoint), None
-    if effect == "issue.closed":
-        return None, issues.close_issue(profile, touchpoint)
-    if (change := _EFFECTS.get(effect)) is not None:
-        change(profile, touchpoint)
-    return None, None
-
-
-def _confirm(profile: Profile, touchpoint: Touchpoint) -> None:
-    # A change of a booking is no further purchase.
-    if stays.confirm(profile, touchpoint):
-        recency.count_activity(profile, touchpoint)
-
-
-def _state(profile: Profile, touchpoint: Touchpoint) -> None:
-    residence.state(profile, touchpoint)
-    languages.state(profile, touchpoint)
-
-
-_EFFECTS: dict[str, Callable[[Profile, Touchpoint], None]] = {
-    "activity": recency.count_activity,
-    "booking.confirmed": _confirm,
-    "booking.cancelled": partial(stays.set_status, status="cancelled"),
-    "stay.checked-in": partial(stays.set_status, status="in-house"),
-    "stay.checked-out": partial(stays.set_status, status="checked-out"),
-    "room.ready": stays.make_ready,
-    "preference.stated": partial(preferences.note, stated=True),
-    "preference.learned": partial(preferences.note, stated=False),
-    "device.bound": permissions.bind_device,
-    "consent.granted": permissions.grant,
-    "consent.withdrawn": permissions.withdraw,
-    "profile.stated": _state,
-    "account.stated": accounts.state,
-}
-"""What each effect does, but for those of issues and of triggers."""
 
 
 def load_engine(playbook: Path | None = None, model: str | None = None) -> Engine:

@@ -17,7 +17,8 @@ from schemas.ingestion import STEADY, Ingestion
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
 from stream.churn import outages
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from stream.timers import next_due
 
 

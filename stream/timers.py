@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from schemas.cloudevents import SOURCE
 from schemas.profile import Profile
 from schemas.timer import MAX_TIMERS, Timer
+from schemas.touchpoint import Touchpoint
+
+TIMER_DUE = "timer.due"
+"""What stands for a touchpoint's type where a timer is decided on."""
 
 CHURN = "churn"
 """The timer for whatever is due next of what is learned about a customer (stream/churn/labels.py)."""
@@ -84,3 +89,13 @@ def next_due(profile: Profile, known: int | None = None) -> int | None:
         if timer.name != CHURN or known is None or timer.due <= known:
             return timer.due
     return None
+
+
+def stand_in(timer: Timer, customer: str) -> Touchpoint:
+    """A touchpoint that stands for a timer: from its source and id follow those of triggers and decision.
+
+    What has set it is part of them, as the same timer may be set again after it has fired.
+    """
+    source = f"{SOURCE}/timers/{timer.touchpoint}"
+    id_ = f"timer/{timer.name}/{timer.key}@{timer.due}"
+    return Touchpoint(id_, source, TIMER_DUE, customer, timer.due, {}, correlation=timer.key)

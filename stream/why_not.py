@@ -20,7 +20,8 @@ from schemas.families.suppression import SuppressionPlay
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
 from stream import experience
-from stream.engine import LATENESS, Engine, Outcome
+from stream.engine import LATENESS, Engine
+from stream.outcome import Outcome
 from stream.plays.conditions import NEVER, Conditions
 from stream.plays.context import FIRED, Context
 from stream.reasons import reason_of

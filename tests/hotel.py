@@ -14,7 +14,8 @@ from schemas.profile import Profile
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint
 from stream.churn.scorer import Features
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 
 NOON = 1_773_489_600_000
 """Saturday, 14 March 2026, 12:00 UTC: 21:00 in Seoul, 12:00 in Lisbon."""

@@ -11,7 +11,8 @@ from schemas.playbook import Playbook, load
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from tests.hotel import GivenRisk, happened
 
 MOMENTS_YAML = """\

@@ -15,7 +15,8 @@ from schemas.families.suppression import Suppression
 from schemas.playbook import Playbook
 from schemas.profile import Profile
 from schemas.touchpoint import Touchpoint
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from stream.plays import index
 from stream.plays.context import Context
 from tests.hotel import HOTEL, GivenRisk

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from agents.display import COLOURS, FORMAT, duration, printable
 from schemas.timestamp import to_millis
-from stream.engine import TIMER_DUE
 from stream.plays.context import FIRED
+from stream.timers import TIMER_DUE
 
 if TYPE_CHECKING:
     from agents.explanation import Explanation, Inquiry, Outlook, Standing, Told, Verdict

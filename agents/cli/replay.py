@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from agents.touchpoint_files import Line
     from schemas.touchpoint import Touchpoint
-    from stream.engine import Outcome
+    from stream.outcome import Outcome
     from stream.replay import Replay
 
 

@@ -7,7 +7,8 @@ from collections import Counter
 from schemas.families.recommendation import EVERYONE, MAX_ITEMS_RANKED, RecommendationPlay
 from schemas.touchpoint import Touchpoint
 from stream import items
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from stream.plays.conditions import Conditions
 from stream.plays.context import Context
 

@@ -21,7 +21,8 @@ from schemas.timestamp import DAY, HOUR, MINUTE, to_datetime
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger
 from stream.arbitration.lifecycle import OUTCOMES
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from stream.plays.context import FIRED
 from stream.replay import Replay
 from tests.hotel import NOON, PROPERTY_TEST, happened

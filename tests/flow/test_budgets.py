@@ -23,8 +23,8 @@ from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Moved, Touchpoint
 from schemas.trigger import Trigger
 from stream import ledgers
-from stream.engine import Outcome
 from stream.erasure import is_blank
+from stream.outcome import Outcome
 from stream.replay import Replay
 from tests.hotel import HOTEL_YAML, NOON, PROPERTY_TEST, STAY, engine
 from tests.identities import event, link

@@ -15,7 +15,8 @@ from schemas.errors import RejectedError
 from schemas.profile import Profile
 from schemas.timestamp import DAY
 from schemas.trigger import Trigger
-from stream.engine import Outcome, load_engine
+from stream.engine import load_engine
+from stream.outcome import Outcome
 from stream.replay import Replay
 
 

@@ -14,7 +14,8 @@ from schemas.errors import StateError
 from schemas.ingestion import STEADY, Ingestion
 from schemas.profile import VERSION, Profile
 from schemas.touchpoint import Touchpoint
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from tests.flow.test_touchpoints import ANN, PARTITIONS, TOPICS, Bench, Read, happened
 from tests.hotel import NOON, GivenRisk, engine
 

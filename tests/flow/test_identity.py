@@ -20,9 +20,9 @@ from schemas.link import MAX_ALIASES, MAX_LINKS
 from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Moved, Touchpoint
-from stream.engine import Outcome
 from stream.erasure import is_blank
 from stream.identity import MAX_HOPS, merge
+from stream.outcome import Outcome
 from stream.replay import Replay
 from tests.hotel import NOON, PROPERTY_TEST, engine
 from tests.identities import ENGINE, NOW, assert_same_life, event, history, link, unlink

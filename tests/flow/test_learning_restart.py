@@ -33,7 +33,8 @@ from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Touchpoint
 from stream.churn.learner import BATCH
 from stream.churn.models import DEFAULT, load
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from tests.hotel import HOTEL, NOON
 
 PLAYBOOK: Playbook = msgspec.structs.replace(HOTEL, churn=Churn("30d", every="36h"))

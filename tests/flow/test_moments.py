@@ -10,7 +10,8 @@ from schemas.families import FAMILIES
 from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
-from stream.engine import Outcome, load_engine
+from stream.engine import load_engine
+from stream.outcome import Outcome
 from tests.hotel import NOON, reasons
 
 ENGINE = load_engine()

@@ -15,7 +15,8 @@ from schemas.playbook import load
 from schemas.profile import Profile, new_profile
 from schemas.stay import Booking, Key, Words
 from schemas.timestamp import DAY, MINUTE, SECOND
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from tests.hotel import HOTEL_YAML, NOON, GivenRisk, happened
 
 ARRIVALS = 1_000

@@ -34,7 +34,8 @@ from schemas.profile import Profile
 from schemas.service_context import ServiceRecordEvent
 from schemas.topics import Topics
 from schemas.touchpoint import Touchpoint
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from stream.replay import profile_line
 from tests.hotel import HOTEL_YAML, NOON, PROPERTY_TEST, GivenRisk, engine
 

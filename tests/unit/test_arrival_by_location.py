@@ -13,7 +13,8 @@ from schemas.presence import MAX_PRESENCES
 from schemas.profile import Profile
 from schemas.timestamp import HOUR, MINUTE, SECOND
 from schemas.touchpoint import Touchpoint
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from tests.hotel import ARRIVAL, HOTEL_YAML, NOON, STAY, after, checked, engine, happened, reasons, run
 
 PLAY = "key-at-the-door"

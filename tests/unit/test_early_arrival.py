@@ -13,7 +13,7 @@ from schemas.stay import Waiting
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from stream import identity
-from stream.engine import Outcome
+from stream.outcome import Outcome
 from tests.hotel import ARRIVAL, NOON, STAY, after, checked, engine, happened, reasons, run
 
 PLAY = "key-at-the-door"

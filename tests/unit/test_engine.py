@@ -25,7 +25,8 @@ from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import MAX_TIME, Touchpoint
 from stream.churn.features import features_of
 from stream.churn.logistic import Logistic
-from stream.engine import LATENESS, Engine, Outcome
+from stream.engine import LATENESS, Engine
+from stream.outcome import Outcome
 from tests.hotel import (
     ARRIVAL,
     HOTEL,

@@ -14,7 +14,7 @@ from schemas.profile import Profile, new_profile
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from stream import identity
-from stream.engine import Outcome
+from stream.outcome import Outcome
 from tests.hotel import HOTEL, NOON, PROPERTY_TEST, STAY, happened
 from tests.probes import ProbePlay, engine_of, life, probe, said
 

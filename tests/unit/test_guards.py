@@ -8,7 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from stream.plays.context import Context
 from tests.hotel import NOON, PROPERTY_TEST, happened
 from tests.probes import engine_of, probe

@@ -13,7 +13,7 @@ from schemas.families.room_key import RoomKey
 from schemas.stay import MAX_BOOKINGS
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Touchpoint
-from stream.engine import Outcome
+from stream.outcome import Outcome
 from stream.replay import Replay
 from tests.hotel import NOON, PROPERTY_TEST, engine
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas.catalogue import Stage
 from schemas.profile import MAX_TURNS, Profile, new_profile
 from schemas.timestamp import DAY, HOUR, to_datetime
-from stream.engine import Outcome
 from stream.journey import ORDER, advance, dwell, merge
+from stream.outcome import Outcome
 from tests.hotel import NOON, PROPERTY_TEST, engine
 from tests.identities import event
 

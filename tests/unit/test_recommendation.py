@@ -13,7 +13,7 @@ from schemas.item import MAX_ITEMS, Item
 from schemas.profile import Profile
 from schemas.timestamp import DAY
 from stream import items
-from stream.engine import Outcome
+from stream.outcome import Outcome
 from stream.recommend.popularity import Popularity
 from tests.hotel import NOON, PROPERTY_TEST, happened, reasons, run
 from tests.moments import met, moments, playing

@@ -11,7 +11,7 @@ from schemas.recovery import MAX_RECOVERIES, Recovery
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Touchpoint
 from stream import recoveries
-from stream.engine import Outcome
+from stream.outcome import Outcome
 from tests.hotel import NOON, happened, run
 
 PLAY = "make-it-right"

@@ -8,7 +8,7 @@ import pytest
 from schemas.families.recovery_offer import RecoveryOffer, RecoveryOfferPlay
 from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR
-from stream.engine import Outcome
+from stream.outcome import Outcome
 from stream.plays.offers import Choice, choose
 from tests.hotel import HOTEL, NOON, after, engine, happened, reasons, run
 

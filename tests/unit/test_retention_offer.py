@@ -8,7 +8,8 @@ import pytest
 from schemas.families.retention_offer import RetentionOffer, RetentionOfferPlay
 from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR, MINUTE
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from tests.hotel import HOTEL, NOON, GivenRisk, after, engine, happened, reasons, run
 
 PLAY = "stay-with-us"

@@ -14,7 +14,7 @@ from schemas.property import Property
 from schemas.stay import Key
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
-from stream.engine import Outcome
+from stream.outcome import Outcome
 from tests.hotel import ARRIVAL, HOTEL, NOON, STAY, after, checked, engine, happened, reasons, run
 
 PLAY = "key-at-the-door"

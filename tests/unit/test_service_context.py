@@ -19,7 +19,8 @@ from schemas.suppression import Suppressed
 from schemas.timer import Timer
 from schemas.timestamp import DAY, HOUR, to_datetime
 from schemas.touchpoint import Touchpoint
-from stream.engine import Engine, Outcome
+from stream.engine import Engine
+from stream.outcome import Outcome
 from stream.plays.service_context import BOOKINGS, MOMENTS, PREFERENCES, PROMISES
 from tests.hotel import HOTEL_YAML, NOON, STAY, checked, engine, happened, run
 

@@ -6,7 +6,7 @@ from schemas.families.suppression import Suppression
 from schemas.timestamp import DAY
 from schemas.touchpoint import Touchpoint
 from schemas.trigger import Trigger
-from stream.engine import Outcome
+from stream.outcome import Outcome
 from tests.hotel import NOON, engine, happened, reasons, run
 
 PLAY = "hold-promotions"

@@ -23,7 +23,8 @@ from schemas.timer import MAX_TIMERS, Timer
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
 from stream import timers
-from stream.engine import LATENESS, Engine, Outcome
+from stream.engine import LATENESS, Engine
+from stream.outcome import Outcome
 from stream.replay import Replay
 from tests.hotel import (
     ARRIVAL,
