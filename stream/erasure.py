@@ -16,10 +16,10 @@ from schemas.erasure import TYPE, Erasure, ErasureData, digest_of, request_of
 from schemas.kinds import Kinds
 from schemas.profile import Profile, new_profile
 from schemas.timestamp import to_datetime
-from schemas.touchpoint import Touchpoint
-from stream import identity
+from schemas.touchpoint import Moved, Touchpoint
 from stream.arbitration import budget
 from stream.forward import Forward
+from stream.identity import FAREWELL, RELEASE
 
 _NOT_TOLD = frozenset(("decayed", "active_decayed", "applied", "reached", "evidence"))
 """Fields with an entry for something else than a piece of what was known."""
@@ -47,7 +47,7 @@ def erase(
         if not is_blank(profile):
             removed = _inventory(profile)
         others = profile.aliases if profile.moved_to is None else (*profile.aliases, profile.moved_to)
-        farewells = [*identity.farewells(profile, now), *budget.farewell(profile, now)]
+        farewells = [*_farewells(profile, now), *budget.farewell(profile, now)]
     digest = digest_of(customer)
     data = ErasureData(to_datetime(touchpoint.time), to_datetime(blank.erased), removed)
     request = request_of(touchpoint.source, touchpoint.id)
@@ -58,6 +58,26 @@ def erase(
 def _for_other(customer: str, request: str, until: int) -> Forward:
     """The request for another id; up to the same time, as its touchpoints were taken together."""
     return Forward(Touchpoint(deterministic_id(customer, request), SOURCE, TYPE, customer, until))
+
+
+def _farewells(profile: Profile, now: int) -> list[Forward]:
+    """What one who is erased tells the ids that are not the same customer, but keep this one's id.
+
+    Those that were claimed and have not answered yet are released as well.
+    """
+    others = {*profile.aliases, profile.customer, profile.moved_to}
+    advocate = () if profile.referred_by is None else (profile.referred_by,)
+    knowing = sorted({*profile.links, *profile.heard, *advocate} - others, key=str.encode)
+    told = []
+    for to in knowing:
+        link = profile.links.get(to)
+        # Not numbered: to hear them would be to keep the id.
+        types = (RELEASE, FAREWELL) if link is not None and not link.unlinked else (FAREWELL,)
+        for type_ in types:
+            id_ = deterministic_id(type_, profile.customer, to, str(now))
+            moved = Moved((profile.customer,), 0)
+            told.append(Forward(Touchpoint(id_, SOURCE, type_, to, now, {}, moved=moved)))
+    return told
 
 
 def is_blank(profile: Profile) -> bool:

@@ -21,45 +21,21 @@ that a repetition after a crash is known by its number, however long ago.
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from copy import copy
 
 import msgspec
 
-from schemas import profile as profiles
 from schemas.budget import RESERVED
 from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.errors import RejectedError
 from schemas.link import MAX_ALIASES, MAX_HEARD, MAX_LINKS, Link
-from schemas.presence import MAX_PRESENCES
-from schemas.profile import Profile, new_profile
+from schemas.profile import Profile
 from schemas.segment import SOURCE as SEGMENT
 from schemas.stay import Booking, Key
 from schemas.touchpoint import Identifier, Moved, Touchpoint
-from stream import (
-    accounts,
-    begun,
-    duplicates,
-    experience,
-    issues,
-    items,
-    journey,
-    languages,
-    permissions,
-    preferences,
-    recency,
-    recoveries,
-    referrals,
-    residence,
-    stays,
-    timers,
-)
-from stream.arbitration import budget, holding, lifecycle
-from stream.churn import labels
+from stream import duplicates, handover, referrals, stays
 from stream.forward import Forward
-from stream.plays import absence, participation, reentry, sequence, suppression, wow
+from stream.merger import merge
 
 LINKED = "identity.linked"
 UNLINKED = "identity.unlinked"
@@ -276,13 +252,9 @@ class Meeting:
         """Hand the profile over to the customer that it is linked to, and be a stub."""
         profile = self._profile
         assert profile.linked_to is not None
-        stored = b64encode(profiles.encode(_portable(profile))).decode()
-        self._send(HANDOVER, profile.linked_to, MessageData(claim, profile.aliases, stored))
-        nothing = new_profile(profile.customer)
-        for field in Profile.__struct_fields__:
-            # A touchpoint that comes again under this id is known here, whichever way the first one went.
-            if field not in _OWN and field != "seen":
-                setattr(profile, field, getattr(nothing, field))
+        message = MessageData(claim, profile.aliases, handover.pack(profile))
+        self._send(HANDOVER, profile.linked_to, message)
+        handover.clear(profile)
         profile.moved_to = profile.linked_to
 
     def _released(self, by: str) -> None:
@@ -332,10 +304,7 @@ class Meeting:
             self._send_on(self._touchpoint)
             return
         if said.profile is not None:
-            try:
-                other = profiles.decode(b64decode(said.profile, validate=True))
-            except (msgspec.DecodeError, binascii.Error):
-                raise RejectedError("identity-foreign", "what is handed over is no profile") from None
+            other = handover.unpack(said.profile)
             self.other = path[0]
             if other.touchpoints and other.first_seen <= profile.erased:
                 # The customer asked to be forgotten up to then, and it can't be told apart.
@@ -408,88 +377,3 @@ class Meeting:
         # Not below the time, so that an id that was erased and begins anew is heard.
         self._profile.sent = max(self._profile.sent + 1, self._now)
         return self._profile.sent
-
-
-def farewells(profile: Profile, now: int) -> list[Forward]:
-    """What one who is erased tells the ids that are not the same customer, but keep this one's id.
-
-    Those that were claimed and have not answered yet are released as well.
-    """
-    others = {*profile.aliases, profile.customer, profile.moved_to}
-    advocate = () if profile.referred_by is None else (profile.referred_by,)
-    knowing = sorted({*profile.links, *profile.heard, *advocate} - others, key=str.encode)
-    told = []
-    for to in knowing:
-        link = profile.links.get(to)
-        # Not numbered: to hear them would be to keep the id.
-        types = (RELEASE, FAREWELL) if link is not None and not link.unlinked else (FAREWELL,)
-        for type_ in types:
-            id_ = deterministic_id(type_, profile.customer, to, str(now))
-            moved = Moved((profile.customer,), 0)
-            told.append(Forward(Touchpoint(id_, SOURCE, type_, to, now, {}, moved=moved)))
-    return told
-
-
-_OWN = frozenset(
-    (
-        *("version", "customer", "applied", "ahead", "erased"),
-        *("moved_to", "linked_to", "aliases", "links", "heard", "sent"),
-    )
-)
-"""Fields of a profile that are the id's own, and stay with it when it is handed over."""
-
-
-def _portable(profile: Profile) -> Profile:
-    """What is handed over of a profile."""
-    nothing = new_profile(profile.customer)
-    carried = copy(profile)
-    for field in _OWN:
-        setattr(carried, field, getattr(nothing, field))
-    return carried
-
-
-def merge(profile: Profile, other: Profile) -> None:
-    """Take another profile of the same customer in: the same as if all of it had happened here.
-
-    What is one touchpoint after another by nature is joined on the safe side: a play fired when it
-    fired last, and a risk that was answered is answered.
-
-    Args:
-        profile: what is changed.
-        other: what is taken in.
-    """
-    recency.merge(profile, other)
-    labels.merge(profile, other)
-    journey.merge(profile, other)
-    experience.merge(profile, other)
-    issues.merge(profile, other)
-    permissions.merge(profile, other)
-    stays.merge(profile, other)
-    preferences.merge(profile, other)
-    duplicates.merge(profile, other)
-    timers.merge(profile, other)
-    reentry.merge(profile, other)
-    sequence.merge(profile, other)
-    absence.merge(profile, other)
-    residence.merge(profile, other)
-    lifecycle.merge(profile, other)
-    holding.merge(profile, other)
-    budget.merge(profile, other)
-    suppression.merge(profile, other)
-    fired = dict(profile.fired)
-    for play, at in other.fired.items():
-        fired[play] = max(at, fired.get(play, at))
-    profile.fired = fired
-    wow.merge(profile, other)
-    participation.merge(profile, other)
-    begun.merge(profile, other)
-    items.merge(profile, other)
-    recoveries.merge(profile, other)
-    languages.merge(profile, other)
-    accounts.merge(profile, other)
-    referrals.merge(profile, other)
-    profile.at_risk = profile.at_risk or other.at_risk
-    presences = {each.property: each for each in profile.presences}
-    for seen in other.presences:
-        presences[seen.property] = max(seen, presences.get(seen.property, seen))
-    profile.presences = tuple(sorted(presences.values())[-MAX_PRESENCES:])

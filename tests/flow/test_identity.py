@@ -21,7 +21,8 @@ from schemas.profile import Profile
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Moved, Touchpoint
 from stream.erasure import is_blank
-from stream.identity import MAX_HOPS, merge
+from stream.identity import MAX_HOPS
+from stream.merger import merge
 from stream.outcome import Outcome
 from stream.replay import Replay
 from tests.hotel import NOON, PROPERTY_TEST, engine

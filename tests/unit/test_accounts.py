@@ -15,7 +15,7 @@ from schemas.account import Account
 from schemas.conditions.evaluation import ConditionError, Reference
 from schemas.profile import Profile, new_profile
 from schemas.timestamp import HOUR
-from stream import identity
+from stream import merger
 from stream.accounts import state
 from stream.erasure import is_blank
 from stream.plays.conditions import Conditions
@@ -96,7 +96,7 @@ def test_two_ids_of_one_account(mine: list[Any], theirs: list[Any], random: Any)
     both = [*mine, *theirs]
     random.shuffle(both)
     joined = stated(*mine)
-    identity.merge(joined, stated(*theirs))
+    merger.merge(joined, stated(*theirs))
 
     assert joined.account == stated(*both).account
     assert profiles.decode(profiles.encode(joined)).account == joined.account

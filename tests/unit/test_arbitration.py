@@ -19,7 +19,7 @@ from stream import timers
 from stream.arbitration import consent
 from stream.arbitration.arbiter import Arbiter
 from stream.arbitration.holdout import share_of
-from stream.identity import merge
+from stream.merger import merge
 from stream.outcome import Outcome
 from tests.hotel import NOON, happened, run
 from tests.probes import ProbePlay, engine_of, life, probe

@@ -12,7 +12,7 @@ from schemas.profile import Profile
 from schemas.stay import Waiting
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
-from stream import identity
+from stream import merger
 from stream.outcome import Outcome
 from tests.hotel import ARRIVAL, NOON, STAY, after, checked, engine, happened, reasons, run
 
@@ -266,7 +266,7 @@ def test_two_ids_of_one_guest() -> None:
     waiting, said = after([early()], booked()), after([ready(NOON + 1)], booked())
     for one, other in ((waiting, said), (said, waiting)):
         joined = msgspec.structs.replace(one)
-        identity.merge(joined, other)
+        merger.merge(joined, other)
 
         assert joined.bookings[0].waiting == Waiting(NOON, "jeju", "phone")
         assert keys(*run([ready(NOON + 2)], joined)) == [("issue", "phone", "501")]

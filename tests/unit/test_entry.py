@@ -13,7 +13,7 @@ from schemas.families.entry import EntryPlay
 from schemas.profile import Profile, new_profile
 from schemas.timestamp import DAY, HOUR, MINUTE
 from schemas.touchpoint import Touchpoint
-from stream import identity
+from stream import merger
 from stream.outcome import Outcome
 from tests.hotel import HOTEL, NOON, PROPERTY_TEST, STAY, happened
 from tests.probes import ProbePlay, engine_of, life, probe, said
@@ -351,7 +351,7 @@ def test_mistakes(fields: dict[str, Any], field: list[str | int], message: str) 
 def merged(one: Profile, other: Profile) -> Profile:
     """One profile of two that are the same customer's."""
     known = msgspec.structs.replace(one)
-    identity.merge(known, other)
+    merger.merge(known, other)
     return known
 
 

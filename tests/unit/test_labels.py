@@ -16,7 +16,7 @@ from schemas.playbook import Playbook, load
 from schemas.profile import MAX_PENDING, Profile, decode, encode
 from schemas.timestamp import DAY, HOUR
 from schemas.touchpoint import Touchpoint
-from stream import identity, timers
+from stream import merger, timers
 from stream.churn.prequential import Prequential
 from stream.churn.signals import signals_of
 from stream.churn.snapshot import time_of
@@ -225,7 +225,7 @@ def test_two_ids_that_are_one_customer_have_one_set_of_what_waits() -> None:
     engine = learning()
     ann, _ = lived(engine, happened("page.viewed", NOON - DAY), BOUGHT)
     other, _ = lived(engine, happened("order.placed", NOON + DAY), happened("search.made", NOON + 2 * DAY))
-    identity.merge(ann, other)
+    merger.merge(ann, other)
     _, known = lived(engine, profile=ann, until=NOON + 31 * DAY + 1)
 
     assert [timer.due for timer in ann.timers if timer.name == timers.CHURN] == [NOON + 30 * DAY]

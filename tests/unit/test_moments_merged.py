@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.begun import Begun
 from schemas.item import Item
 from schemas.profile import MAX_ASKED, MAX_SURPRISES, Profile
-from stream import begun, identity, items, languages
+from stream import begun, items, languages, merger
 from stream.plays import participation, wow
 from tests.hotel import NOON, PROPERTY_TEST
 from tests.moments import met, moments
@@ -23,8 +23,8 @@ ENGINE = moments()
 def both_ways(one: Profile, other: Profile) -> Profile:
     """What comes of taking the other in, which has to be the same the other way round."""
     ours, theirs = copy(one), copy(other)
-    identity.merge(ours, other)
-    identity.merge(theirs, one)
+    merger.merge(ours, other)
+    merger.merge(theirs, one)
 
     for field in ("begun", "items", "surprises", "asked", "language", "language_said", "recoveries"):
         assert getattr(ours, field) == getattr(theirs, field), field

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.preference import MAX_PREFERENCES, Preference
 from schemas.profile import VERSION, Profile, new_profile
 from schemas.touchpoint import Touchpoint
-from stream import identity, preferences
+from stream import merger, preferences
 from tests.hotel import NOON, PROPERTY_TEST, after, engine, happened
 
 
@@ -89,7 +89,7 @@ def test_order_and_ids_play_no_part(words: list[Preference], data: st.DataObject
         for word in part:
             said = Profile(version=VERSION, customer="ann", preferences=(word,))
             preferences.merge(profile, said)
-    identity.merge(one, other)
+    merger.merge(one, other)
 
     assert one.preferences == whole.preferences
     assert len(whole.preferences) == min(len({word.name for word in words}), MAX_PREFERENCES)

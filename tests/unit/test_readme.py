@@ -140,7 +140,13 @@ def test_budgets() -> None:
 def test_dead_letter_codes() -> None:
     """The table of codes is exactly those with which the code rejects a record."""
     codes = set(touchpoint._CODES.values())
-    for path in ("schemas/touchpoint.py", "stream/identity.py", "stream/ledgers.py", "agents/touchpoints.py"):
+    for path in (
+        "schemas/touchpoint.py",
+        "stream/handover.py",
+        "stream/identity.py",
+        "stream/ledgers.py",
+        "agents/touchpoints.py",
+    ):
         for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
                 ("RejectedError", "_dead_letter")
