@@ -18,23 +18,12 @@ import structlog
 from agents.batches import Abandoned, Record
 from agents.delivery import Delivery
 from agents.metrics import Metrics
+from agents.records import Records
 from agents.settings import Clock
 from agents.tables.profiles import Profiles, Undecodable
 from agents.work import Work, stored_of
-from schemas import (
-    cloudevents,
-    deadletter,
-    decision,
-    erasure,
-    example,
-    ingestion,
-    service_context,
-    touchpoint,
-    trigger,
-)
-from schemas import stage as stages
+from schemas import deadletter, ingestion, touchpoint
 from schemas.deadletter import Origin
-from schemas.erasure import Erasure
 from schemas.errors import RejectedError, StateError
 from schemas.ingestion import Ingestion
 from schemas.profile import Profile
@@ -44,7 +33,6 @@ from schemas.touchpoint import Touchpoint
 from stream.churn import outages
 from stream.churn.outages import NOTED
 from stream.engine import Engine
-from stream.outcome import Outcome
 
 REKEYED = "cx-rekeyed"
 """Header of a record that was published once more under the right key; its value is the old partition."""
@@ -85,12 +73,12 @@ class TouchpointProcessor:
         self._profiles = profiles
         self._delivery = delivery
         self._topics = topics
-        self._trigger_topics = {family: topics.trigger(family) for family in topics.families}
-        self._urgent = frozenset((topics.touchpoints, *self._trigger_topics.values()))
+        self._urgent = frozenset((topics.touchpoints, *topics.triggers))
         self._group = group
         self._event_clock = clock == "event"
         self._partition_of = partition_of
         self._metrics = metrics
+        self._published = Records(topics, partition_of).of
         self.decided_at = 0.0
 
     @property
@@ -349,59 +337,6 @@ class TouchpointProcessor:
                 original=len(deadletter.without_reason(record.headers)),
             )
         )
-
-    def _published(self, outcome: Outcome, key: bytes, partition: int) -> list[Record]:
-        """What an outcome sends to others, its triggers, decisions and records, or its proof."""
-        service = outcome.service
-        examples = outcome.examples
-        if not (
-            outcome.decisions or outcome.forwards or outcome.stage or outcome.erasure or service or examples
-        ):
-            return []
-        forwards = [self._forwarded(forward.touchpoint) for forward in outcome.forwards]
-        if outcome.erasure is not None:
-            return forwards + self._forgetting(outcome.erasure, key, partition)
-        records = [
-            Record(
-                self._trigger_topics[fired.family], partition, key, trigger.encode(fired), cloudevents.HEADERS
-            )
-            for fired in outcome.triggers
-        ]
-        records += [
-            Record(self._topics.decisions, partition, key, decision.encode(decided), cloudevents.HEADERS)
-            for decided in outcome.decisions
-        ]
-        if outcome.stage is not None:
-            value = stages.encode(outcome.stage)
-            records.append(Record(self._topics.stages, partition, key, value, cloudevents.HEADERS))
-        if service is not None:
-            record = service_context.encode(service)
-            headers = [] if record is None else cloudevents.HEADERS
-            records.append(Record(self._topics.service_contexts, partition, key, record, headers))
-        records += [
-            Record(self._topics.examples, partition, key, example.encode(known), cloudevents.HEADERS)
-            for known in examples
-        ]
-        return forwards + records
-
-    def _forwarded(self, event: Touchpoint) -> Record:
-        """A touchpoint for another customer, as a record."""
-        key = event.customer.encode()
-        return Record(
-            self._topics.touchpoints,
-            self._partition_of(key),
-            key,
-            touchpoint.encode(event),
-            touchpoint.headers_of(event),
-        )
-
-    def _forgetting(self, erased: Erasure, customer: bytes, partition: int) -> list[Record]:
-        """The proof, and a tombstone on each topic that has something of the customer but the changelog."""
-        key, value = erased.digest.encode(), erasure.encode(erased)
-        return [
-            Record(self._topics.erasures, partition, key, value, cloudevents.HEADERS),
-            *(Record(topic, partition, customer, None, []) for topic in self._topics.tombstoned),
-        ]
 
 
 def _place(error: Exception) -> str:
