@@ -9,6 +9,7 @@ import msgspec
 from schemas.catalogue import Stage
 from stream.churn.challenger import Comparison
 from stream.churn.learner import Learner
+from stream.churn.quality import Quality
 from stream.churn.window import Of
 
 WHOSE: tuple[Of, ...] = get_args(Of)
@@ -47,6 +48,7 @@ class TrainingFigures(msgspec.Struct, frozen=True):
         risks: by whose they are: `said`, `learned`, `challenger`.
         stages: the same, by whose they are and by stage; stages with few examples are left out.
         comparison: of challenger and champion; None where there is too little.
+        segments: as `stages`, by segment of the playbook: 16 at most, and `other` for the others together.
     """
 
     learned: int
@@ -54,15 +56,17 @@ class TrainingFigures(msgspec.Struct, frozen=True):
     risks: dict[str, Told]
     stages: dict[str, dict[str, Told]]
     comparison: Comparison | None
+    segments: dict[str, dict[str, Told]] = {}
 
 
 def figures_of(learner: Learner) -> TrainingFigures:
-    """How good a learner is now: a tenth of a second, as all is reckoned anew over the latest examples."""
+    """How good a learner is now: a fifth of a second at most, as all is reckoned anew."""
     whose = WHOSE if learner.challenger is not None else WHOSE[:2]
     stages: dict[str, dict[str, Told]] = {
         of: {stage: told for stage in STAGES if (told := _told(learner, of, stage)) is not None}
         for of in whose
     }
+    segments = {of: {name: _as_told(found) for name, found in learner.by_segment(of).items()} for of in whose}
     kinds = {"champion": learner.champion.kind}
     if learner.challenger is not None:
         kinds["challenger"] = learner.challenger.kind
@@ -72,12 +76,16 @@ def figures_of(learner: Learner) -> TrainingFigures:
         {of: told for of in whose if (told := _told(learner, of)) is not None},
         {of: told for of, told in stages.items() if told},
         learner.compared(),
+        {of: told for of, told in segments.items() if told},
     )
 
 
 def _told(learner: Learner, of: Of, stage: Stage | None = None) -> Told | None:
-    if (found := learner.quality(of, stage)) is None:
-        return None
+    found = learner.quality(of, stage)
+    return None if found is None else _as_told(found)
+
+
+def _as_told(found: tuple[Quality, float]) -> Told:
     quality, brier = found
     return Told(
         quality.points, quality.churned, quality.auc, quality.log_loss, brier, quality.calibration_error

@@ -22,7 +22,13 @@ class TrainingMetrics:
         }
         self._by_stage = {
             name: Gauge(f"cx_model_stage_{name}", f"{text}, by 5A stage.", ["of", "stage"], registry=registry)
-            for name, text in _BY_STAGE.items()
+            for name, text in _APART.items()
+        }
+        self._by_segment = {
+            name: Gauge(
+                f"cx_model_segment_{name}", f"{text}, by segment.", ["of", "segment"], registry=registry
+            )
+            for name, text in _APART.items()
         }
         self.churned = Gauge(
             "cx_model_churned_ratio", "Share lost of the latest 5,000 examples.", registry=registry
@@ -81,7 +87,8 @@ class TrainingMetrics:
         """Bring gauges up to date."""
         self.learned.set(figures.learned)
         # What is not told any more is not to stand there as it was.
-        for gauge in (*self._judged.values(), *self._by_stage.values(), self._kind, self._difference):
+        apart = (*self._by_stage.values(), *self._by_segment.values())
+        for gauge in (*self._judged.values(), *apart, self._kind, self._difference):
             gauge.clear()
         for of, kind in figures.kinds.items():
             self._kind.labels(of, kind).set(1)
@@ -89,10 +96,11 @@ class TrainingMetrics:
             self.churned.set(told.churned)
             for name, gauge in self._judged.items():
                 gauge.labels(of).set(getattr(told, name))
-        for of, stages in figures.stages.items():
-            for stage, told in stages.items():
-                for name, gauge in self._by_stage.items():
-                    gauge.labels(of, stage).set(getattr(told, name))
+        for gauges, parts in ((self._by_stage, figures.stages), (self._by_segment, figures.segments)):
+            for of, part in parts.items():
+                for label, told in part.items():
+                    for name, gauge in gauges.items():
+                        gauge.labels(of, label).set(getattr(told, name))
         comparison = figures.comparison
         self._better.set(comparison is not None and comparison.better)
         if comparison is not None:
@@ -107,7 +115,7 @@ _JUDGED = {
     "calibration_error": "Distance of risk and share lost",
 }
 
-_BY_STAGE = {
+_APART = {
     "auc": "Area under the ROC curve",
     "log_loss": "Log loss",
     "calibration_error": "Distance of risk and share lost",

@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.catalogue import Stage
 from schemas.cloudevents import CloudEvent
+from schemas.quantities import Name
 from schemas.timestamp import to_datetime
 
 Because = Literal["returned", "silent", "cancelled", "stayed"]
@@ -21,6 +22,10 @@ Because = Literal["returned", "silent", "cancelled", "stayed"]
 
 History = tuple[float, float, float]
 """Active days after the first; days from the first to the latest of them; days from the first until now."""
+
+
+MAX_SEGMENTS = 16
+"""Segments that are told apart, the first ones of the playbook: what is seen waits in few bytes."""
 
 
 class ExampleData(msgspec.Struct, frozen=True):
@@ -37,6 +42,8 @@ class ExampleData(msgspec.Struct, frozen=True):
         history: of the customer as it is known now: active days after the first, days from the first to the
             latest of them, and days from the first until now.
         stage: where the customer stood on the journey then; null where it was not noted.
+        segments: those of the playbook's first 16 segments that the customer was in then; null where it was
+            not noted, or the playbook has other segments by now.
     """
 
     seen: datetime
@@ -48,6 +55,7 @@ class ExampleData(msgspec.Struct, frozen=True):
     features: dict[str, float]
     history: History
     stage: Stage | None = None
+    segments: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_SEGMENTS)] | None = None
 
 
 class Example(msgspec.Struct, frozen=True, gc=False):

@@ -17,6 +17,7 @@ from schemas.cloudevents import SOURCE, deterministic_id
 from schemas.decision import Candidate, Decision, DecisionData
 from schemas.erasure import TYPE as ERASE
 from schemas.errors import InputError
+from schemas.example import MAX_SEGMENTS
 from schemas.ingestion import STEADY, Ingestion, Outage
 from schemas.playbook import Playbook, load
 from schemas.profile import Profile, copied, new_profile
@@ -39,6 +40,7 @@ from stream.arbitration.arbiter import Arbiter
 from stream.churn import labels, models, outages
 from stream.churn.columns import Columns
 from stream.churn.features import NAMES, features_of, values_of
+from stream.churn.membership import Membership
 from stream.churn.outlook import Outlook
 from stream.churn.rescoring import risks_of
 from stream.churn.scorer import Scorer, ordered
@@ -132,7 +134,10 @@ class Engine:
 
     def _new_labels(self) -> labels.Labels | None:
         churn = self.playbook.churn
-        return None if churn is None else labels.Labels(churn, self.model, self.score)
+        if churn is None:
+            return None
+        membership = Membership(self.playbook.segments)
+        return labels.Labels(churn, self.model, self.score, membership, self.segments_of)
 
     def looks_at(self, play: str, type_: str) -> bool:
         """Whether a play looks at touchpoints of a type at all."""
@@ -281,6 +286,16 @@ class Engine:
     def score(self, profile: Profile, now: int) -> float:
         """The churn risk of a profile as at a time, in ms."""
         return self._risk_of(self._seen(profile, now))
+
+    def segments_of(self, profile: Profile, now: int) -> tuple[str, ...]:
+        """Those of the playbook's first `MAX_SEGMENTS` segments that a customer is in, as at a time, in ms.
+
+        What happens at the time plays no part: the booking is the one that is on, or comes next.
+        """
+        if not self.playbook.segments:
+            return ()
+        nothing = Touchpoint("", SOURCE, timers.TIMER_DUE, profile.customer, now)
+        return self.index.conditions.segments_of(self._context(profile, nothing, now), MAX_SEGMENTS)
 
     def scores(self, profiles: Iterable[Profile], now: int) -> list[float]:
         """As `score`, of many at once, to rounding."""

@@ -17,7 +17,7 @@ whatever is repeated comes to the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 from schemas.churn import Churn
@@ -31,6 +31,7 @@ from schemas.timer import Timer
 from schemas.timestamp import DAY, to_datetime
 from schemas.touchpoint import Touchpoint
 from stream import timers
+from stream.churn.membership import Membership
 from stream.churn.outages import end_of, passed, untold
 from stream.churn.snapshot import Snapshot, moved, packed, time_of, unpacked
 from stream.recency import days_of
@@ -49,9 +50,18 @@ class Labels:
         churn: the playbook's section.
         model: version of the model that says the risks.
         score: the risk of a profile at a time in ms.
+        membership: what notes in which segments a customer is.
+        segments_of: those that a customer of a profile is in at a time in ms.
     """
 
-    def __init__(self, churn: Churn, model: str, score: Callable[[Profile, int], float]) -> None:
+    def __init__(
+        self,
+        churn: Churn,
+        model: str,
+        score: Callable[[Profile, int], float],
+        membership: Membership,
+        segments_of: Callable[[Profile, int], Iterable[str]],
+    ) -> None:
         self._horizon = millis_of(churn.horizon)
         self._every = millis_of(churn.every)
         self._activity = churn.activity
@@ -59,6 +69,8 @@ class Labels:
         self._by_silence = bool(churn.activity) or not churn.cancellation
         self._model = model
         self._score = score
+        self._membership = membership
+        self._segments_of = segments_of
 
     def note(
         self,
@@ -160,6 +172,7 @@ class Labels:
             seen.features,
             (repeats, spanned, spanned + silent),
             seen.stage,
+            self._membership.unpacked(seen.segments),
         )
         id_ = deterministic_id(profile.customer, TIMER, str(seen.time))
         return Example(id_, profile.customer, known, touchpoint, data)
@@ -195,7 +208,8 @@ class Labels:
         if pending and self._end(pending[0], outages) < now:
             pending = tuple(each for each in pending if self._end(each, outages) >= now)
         if len(pending) < MAX_PENDING:
-            pending = (*pending, packed(profile, now, latest // DAY, self._model))
+            segments = self._membership.packed(self._segments_of(profile, now))
+            pending = (*pending, packed(profile, now, latest // DAY, self._model, segments))
             if len(pending) > 1 and pending[-1] < pending[-2]:
                 # They begin with their time.
                 pending = tuple(sorted(pending))

@@ -122,7 +122,7 @@ class Learner:
         in_shadow = self._challenged(lessons, taken)
         for example, risk, its in zip(good, risks, in_shadow, strict=True):
             data = example.data
-            self._window.add(Judged(data.risk, risk, its, data.churned, data.stage))
+            self._window.add(Judged(data.risk, risk, its, data.churned, data.stage, data.segments or ()))
             self._note(example)
         taken.learned, taken.churned = len(good), sum(churned for _, churned in lessons)
         taken.drifts = tuple(
@@ -182,6 +182,10 @@ class Learner:
             stage: of customers at this stage alone.
         """
         return self._window.quality(of, stage)
+
+    def by_segment(self, of: Of) -> dict[str, tuple[Quality, float]]:
+        """The same of customers in each of the playbook's segments, by its name; see `quality`."""
+        return self._window.by_segment(of)
 
     def snapshot(self) -> dict[str, Any]:
         """All that the champion learned, and what is needed to go on from there, as plain numbers.

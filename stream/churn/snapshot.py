@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.catalogue import Stage
 from schemas.profile import Profile
+from stream.churn.membership import SIZE
 from stream.churn.signals import NAMES, signals_of
 
 MAX_BYTES = 148
@@ -58,6 +59,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
         model: version of the model that said so.
         features: the signals; what is 0 is left out.
         stage: where the customer stood on the journey; None where it was not noted.
+        segments: in which segments the customer was (stream/churn/membership.py); empty where that was not
+            noted.
     """
 
     time: int
@@ -66,9 +69,10 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     model: str
     features: dict[str, float]
     stage: Stage | None
+    segments: bytes = b""
 
 
-def packed(profile: Profile, now: int, day: int, model: str) -> bytes:
+def packed(profile: Profile, now: int, day: int, model: str, segments: bytes = b"") -> bytes:
     """What is seen of a customer now, in `MAX_BYTES` at most.
 
     Signals keep three digits. Of kinds of touchpoint there are those that were met last, as many as fit.
@@ -82,7 +86,7 @@ def packed(profile: Profile, now: int, day: int, model: str) -> bytes:
         seen = pack(_SIGNALS, *(min(max(value, -_HUGE), _HUGE) for value in values))
     last = len(version) | _STAGE.get(profile.stage, 0)
     head = _HEAD.pack(now, min(max(day, 0), 0xFFFF), _LAYOUT, profile.risk, last) + version + seen
-    room = (MAX_BYTES - len(head)) // _KIND
+    room = (MAX_BYTES - len(head) - len(segments)) // _KIND
     kinds = list(enumerate(profile.kinds.items()))
     if len(kinds) > room:
         kinds.sort(key=lambda each: (-each[1][1].last, each[0]))
@@ -93,7 +97,8 @@ def packed(profile: Profile, now: int, day: int, model: str) -> bytes:
         for end in _OF_KIND:
             steps = int(get(name + end, 0.0) * _STEPS + 0.5)
             packed_kinds.append(0 if steps < 0 else min(steps, 0xFF))
-    return head + packed_kinds
+    # They are told by what is left beyond whole kinds: programs from before there were any pass over them.
+    return head + packed_kinds + segments
 
 
 def time_of(snapshot: bytes) -> int:
@@ -125,7 +130,8 @@ def unpacked(snapshot: bytes, kinds: Sequence[str]) -> Snapshot | None:
                 if steps:
                     features[name + end] = steps / _STEPS
     stage = _STAGES[last >> 5] if last >> 5 < len(_STAGES) else None
-    return Snapshot(time, day, risk, model, features, stage)
+    left = (len(snapshot) - start - calcsize(_SIGNALS)) % _KIND
+    return Snapshot(time, day, risk, model, features, stage, snapshot[-SIZE:] if left == SIZE else b"")
 
 
 def moved(snapshot: bytes, places: Sequence[int]) -> bytes:

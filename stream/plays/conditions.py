@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, timedelta, tzinfo
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -109,10 +110,15 @@ class Conditions:
         """
         return ready(part, self.read)(context)
 
-    def segments_of(self, context: Context) -> tuple[str, ...]:
-        """The segments that the customer is in; one that can't be said is none."""
+    def segments_of(self, context: Context, first: int | None = None) -> tuple[str, ...]:
+        """The segments that the customer is in; one that can't be said is none.
+
+        Args:
+            context: where the customer stands.
+            first: how many segments of the playbook are asked; all, unless it is said.
+        """
         found = []
-        for name, holds in self._segments.items():
+        for name, holds in islice(self._segments.items(), first):
             try:
                 if holds(context):
                     found.append(name)

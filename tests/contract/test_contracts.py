@@ -19,6 +19,7 @@ from schemas import (
     deadletter,
     decision,
     erasure,
+    example,
     ingestion,
     mark,
     pin,
@@ -32,6 +33,7 @@ from schemas.begun import Begun
 from schemas.consent import Consent
 from schemas.contracts import json_schemas
 from schemas.errors import StateError
+from schemas.example import Example, ExampleData
 from schemas.families.retention_offer import RetentionOffer
 from schemas.holding import Held
 from schemas.ingestion import Ingestion, Outage
@@ -51,6 +53,7 @@ from schemas.sequence import Run
 from schemas.stay import Booking, Key, Words
 from schemas.suppression import Suppressed
 from schemas.timer import Timer
+from schemas.timestamp import to_datetime
 from schemas.touchpoint import Touchpoint, TouchpointEvent, decode
 from stream.churn import models
 from stream.engine import SHIPPED, load_engine
@@ -286,6 +289,21 @@ def test_a_stage_change_is_as_described() -> None:
         known = outcome.profile
         assert outcome.stage is not None
         assert errors("stage", json.loads(stage.encode(outcome.stage))) == []
+
+
+def test_an_example_is_as_described() -> None:
+    """With segments, in none, and where they were not noted; more than can be told apart are no example."""
+    seen = ExampleData(
+        to_datetime(MARCH), 86_400.0, True, "silent", 0.25, "m1", {"recency": 0.5}, (0.0, 0.0, 1.0), "act"
+    )
+    for segments in (("vip", "new-guest"), (), None):
+        data = msgspec.structs.replace(seen, segments=segments)
+        written = example.encode(Example("e-1", "ann", MARCH, "timer/churn/@1", data))
+        assert errors("example", json.loads(written)) == []
+        assert example.decode(written).data.segments == segments
+    many = msgspec.structs.replace(seen, segments=("vip",) * 17)
+    written = example.encode(Example("e-1", "ann", MARCH, "timer/churn/@1", many))
+    assert len(errors("example", json.loads(written))) == 1
 
 
 def test_a_mark_is_written_and_read_as_ever() -> None:

@@ -31,7 +31,9 @@ CUSTOMERS = 120
 START = NOON - 400 * DAY
 """A year before anything of it could be in the future, which no touchpoint may be."""
 
-SECTION = "churn: {horizon: 30d, every: 30d}\n"
+SECTION = """churn: {horizon: 30d, every: 30d}
+segments: {regular: profile.active_days >= 4, new-guest: profile.active_days <= 1}
+"""
 
 
 def told(customer: str, number: int, type_: str, at: int) -> Sent:
@@ -75,7 +77,16 @@ def known(records: list[Any]) -> dict[str, tuple[Any, ...]]:
 def said(event: ExampleEvent) -> tuple[Any, ...]:
     """What an example says but for the risk and whose it is."""
     data = event.data
-    return event.subject, event.time, data.seen, data.churned, data.because, data.features, data.history
+    return (
+        event.subject,
+        event.time,
+        data.seen,
+        data.churned,
+        data.because,
+        data.features,
+        data.history,
+        data.segments,
+    )
 
 
 def asked(command: str, kafka: str, topics: Topics, playbook: Path, *args: str) -> Any:
@@ -148,6 +159,12 @@ def test_what_is_learned_survives_the_death_of_a_worker_and_of_the_trainer(
 
     assert found == expected
     assert {label for _, _, _, label, *_ in found.values()} == {True, False}
+    assert {segments for *_, segments in found.values()} == {("regular",), ("new-guest",), ()}
+    wait_for(
+        lambda: 'cx_model_segment_points{of="said",segment="regular"}' in (trainer._get("/metrics") or ""),
+        "figures of regulars",
+        *processes,
+    )
     # Whether anything was decided before the first model was there is a matter of who was faster.
     assert {"learned"} <= {each.data.model.split("-")[0] for each in decided} <= {"cdnow", "learned"}
     assert trainer.stop() == 0

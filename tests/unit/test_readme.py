@@ -206,7 +206,7 @@ def test_alerts_ask_for_metrics_that_there_are() -> None:
     rules = yaml.safe_load((ROOT / "deploy/alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
     asked = [each for rule in rules for each in re.findall(r"(cx_\w+)(?:\{(.*?)\})?", rule["expr"])]
 
-    assert len(rules) == 8
+    assert len(rules) == 9
     assert {rule["labels"]["severity"] for rule in rules} == {"warning", "info"}
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in rules)
     for name, matchers in asked:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from math import log
+
 import msgspec
+import pytest
 from prometheus_client import CollectorRegistry
 
 from agents.training_figures import STAGES, TrainingFigures, figures_of
 from agents.training_metrics import TrainingMetrics
-from schemas.example import Example, ExampleEvent
+from schemas import example as codec
+from schemas.example import ExampleEvent
 from stream.churn.learner import BATCH, Learner
-from stream.churn.window import FEWEST, WINDOW, Judged, Window
+from stream.churn.window import FEWEST, OTHER, WINDOW, Judged, Window
 from tests.unit.test_learner import events, examples
 
 
@@ -52,6 +56,72 @@ def test_a_stage_with_few_examples_is_left_out() -> None:
     assert FEWEST == 100
 
 
+def watched(*said: tuple[int, float, float, tuple[str, ...]]) -> Learner:
+    """A learner of so many examples each, with a risk for the lost and one for those who came back."""
+    learner = Learner()
+    for number, lost, back, segments in said:
+        for each in range(number):
+            gone = each % 2 == 0
+            learner._window.add(Judged(lost if gone else back, 0.5, None, gone, "act", segments))
+    return learner
+
+
+def test_quality_is_told_by_segment() -> None:
+    """Of VIPs it is known who is lost, of new guests the opposite is said; who is both counts for both."""
+    told = figures_of(
+        watched((98, 0.75, 0.25, ("vip",)), (100, 0.25, 0.75, ("new",)), (2, 0.75, 0.25, ("vip", "new")))
+    ).segments["said"]
+
+    assert list(told) == ["new", "vip"]
+    assert (told["vip"].points, told["vip"].churned, told["vip"].auc) == (100, 0.5, 1.0)
+    assert told["vip"].log_loss == pytest.approx(-log(0.75))
+    assert told["vip"].brier == 0.0625
+    assert told["vip"].calibration_error == pytest.approx(0.235)
+    assert told["new"].points == 102
+    assert told["new"].auc == pytest.approx((1 + 25 + 25) / 51**2)
+
+
+def test_a_segment_with_few_examples_is_left_out() -> None:
+    """Of fewer than a hundred nothing is told, and of those who are in none neither."""
+    learner = watched((99, 0.75, 0.25, ("vip",)), (400, 0.75, 0.25, ()))
+
+    assert figures_of(learner).segments == {}
+    assert figures_of(learner).risks["said"].points == 499
+
+
+def test_of_many_segments_the_largest_are_told_apart() -> None:
+    """The sixteen with the most examples, and the others together; who is in two of those counts once."""
+    learner = watched(
+        *((100 + 2 * number, 0.75, 0.25, (f"s{number:02}",)) for number in range(20)),
+        (2, 0.75, 0.25, ("s00", "s01")),
+    )
+    told = figures_of(learner).segments["said"]
+
+    assert list(told) == [OTHER, *(f"s{number:02}" for number in range(4, 20))]
+    assert told[OTHER].points == 100 + 102 + 104 + 106 + 2
+    assert told["s19"].points == 138
+
+
+def test_metrics_by_segment() -> None:
+    """Sixteen labels and one more at most; a segment that has gone is not shown any longer."""
+    registry = CollectorRegistry()
+    metrics = TrainingMetrics(registry)
+    many = [(100, 0.75, 0.25, (f"s{number:02}",)) for number in range(30)]
+    metrics.show(figures_of(watched(*many)))
+    labels = [
+        sample.labels["segment"]
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "cx_model_segment_points" and sample.labels["of"] == "said"
+    ]
+    metrics.show(figures_of(watched((100, 0.75, 0.25, ("vip",)))))
+
+    assert labels == [OTHER, *(f"s{number:02}" for number in range(16))]
+    assert registry.get_sample_value("cx_model_segment_auc", {"of": "said", "segment": "vip"}) == 1.0
+    assert registry.get_sample_value("cx_model_segment_points", {"of": "learned", "segment": "vip"}) == 100
+    assert registry.get_sample_value("cx_model_segment_points", {"of": "said", "segment": "s01"}) is None
+
+
 def test_figures_go_with_the_model_and_come_back() -> None:
     """What a model carries is read as it was."""
     learner = taught(2)
@@ -62,6 +132,14 @@ def test_figures_go_with_the_model_and_come_back() -> None:
 
     assert msgspec.convert(msgspec.msgpack.decode(written), TrainingFigures) == figures
     assert len(written) < 5_000
+
+
+def test_figures_from_before_there_were_segments_are_read() -> None:
+    """A model that was published by then has figures without any."""
+    figures = msgspec.to_builtins(figures_of(taught(2)))
+    del figures["segments"]
+
+    assert msgspec.convert(figures, TrainingFigures).segments == {}
 
 
 def test_metrics_have_bounded_labels() -> None:
@@ -107,9 +185,14 @@ def test_the_window_is_bounded() -> None:
 
 
 def test_an_example_from_before_there_were_stages_is_read() -> None:
-    """One without a stage is of none."""
+    """One without a stage and without segments is of none; no more of them than sixteen can be told."""
     (one,) = examples(1)
-    assert isinstance(one, Example)
+    written = codec.encode(one)
+    before = written.replace(b',"stage":null,"segments":null', b"")
+    many = written.replace(b'"segments":null', b'"segments":' + msgspec.json.encode(["s"] * 17))
 
-    assert one.data.stage is None
-    assert events(one)[0].data.stage is None
+    assert before != written
+    assert (codec.decode(before).data.stage, codec.decode(before).data.segments) == (None, None)
+    assert codec.decode(many.replace(b'"s",', b"", 1)).data.segments == ("s",) * 16
+    with pytest.raises(msgspec.ValidationError, match="length <= 16"):
+        codec.decode(many)

@@ -29,7 +29,8 @@ def show(connection: Connection, prefix: str, as_json: bool) -> None:
     """Show the learned models on the topic, and how good the one in force and its challenger are.
 
     Figures are those of when the one in force was published, over the latest 5,000 examples, each judged
-    before it was learned from; by 5A stage, if there were 100 examples of it.
+    before it was learned from; by 5A stage and by the playbook's
+    segments (`in vip`), if there were 100 examples of it.
 
     \b
     Example:
@@ -107,14 +108,18 @@ def _print(figures: TrainingFigures) -> None:
             click.echo(_row(name if kind is None else f"{name}: {kind}", figures.risks[of]))
             for stage, told in figures.stages.get(of, {}).items():
                 click.echo(_row(f"  {stage}", told))
+            for segment, told in figures.segments.get(of, {}).items():
+                click.echo(_row(f"  in {segment}", told))
     if figures.comparison is not None:
         click.echo()
         click.echo(_verdict(figures.comparison))
 
 
 def _row(name: str, told: Told) -> str:
+    from agents.display import printable
+
     return (
-        f"{name:<32}{told.points:>10,}{told.churned:>9.1%}{told.auc:>9.3f}{told.log_loss:>11.3f}"
+        f"{printable(name):<32}{told.points:>10,}{told.churned:>9.1%}{told.auc:>9.3f}{told.log_loss:>11.3f}"
         f"{told.calibration_error:>20.3f}"
     )
 
