@@ -82,7 +82,7 @@ class WorkerApp:
         self._health = health
         self._held: set[int] = set()
         self.partitions = partitions
-        self.progress = Progress()
+        self.progress = Progress(lambda: self._intake.waits_since)
         self._stopping = False
         self.was_ready = False
         self.failure: Exception | None = None

@@ -106,6 +106,12 @@ class Intake:
         self._committing: dict[int, asyncio.Task[None]] = {}
         self._idle_since: float | None = None
 
+    @property
+    def waits_since(self) -> float | None:
+        """Since when a partition waits for an answer of the broker, the longest; None where none does."""
+        waits = [pipeline.waits_since for pipeline in self._pipelines.values()]
+        return min((since for since in waits if since is not None), default=None)
+
     def halt(self) -> None:
         """Take no more runs."""
         self.taking = False

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -107,6 +107,7 @@ class Pipeline:
         self._committing = 0
         self._commit_at = 0.0
         self._reached = -1 if done is None else done.offset
+        self._waits: list[float] = []
         self._moved = asyncio.Event()
         self._hurry = asyncio.Event()
         self._taken: list[str] = []
@@ -115,6 +116,11 @@ class Pipeline:
     def has_decided(self) -> bool:
         """Whether there is something to commit."""
         return bool(self._works or self._ends)
+
+    @property
+    def waits_since(self) -> float | None:
+        """Since when it awaits an answer of the broker, by the monotonic clock in s; None: it does not."""
+        return min(self._waits, default=None)
 
     def keep_trying(self) -> bool:
         """Whether what it is about is still to be done."""
@@ -197,7 +203,8 @@ class Pipeline:
             self._committing = _size(works)
             if works:
                 # Also where it is broken by now: what is under way may go through, and state has to know.
-                await self._processor.commit(works, self.still_ours)
+                with self._waiting():
+                    await self._processor.commit(works, self.still_ours)
             self._committing = 0
             for done, events in ends:
                 self.done = done
@@ -238,11 +245,21 @@ class Pipeline:
 
     async def _announce(self, work: Work) -> None:
         """Have others see what it sends them; then it may be committed."""
-        await self._processor.announce(work, self.keep_trying)
+        with self._waiting():
+            await self._processor.announce(work, self.keep_trying)
         self._check()
         self._profiles.anticipate(self.partition, work.profiles, work.ingestion)
         self._works.append(work)
         self._ready()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        since = time.monotonic()
+        self._waits.append(since)
+        try:
+            yield
+        finally:
+            self._waits.remove(since)
 
     def _check(self) -> None:
         """Go on only where the state is ours."""

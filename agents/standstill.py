@@ -2,8 +2,9 @@
 
 A rebalance passes through the broker, aiokafka, Faust and several callbacks, and each waits for the one
 before. Where one of them waits for what never comes, nothing fails, and the partitions have an owner who does
-nothing; or they have none, where the group's leader has shared out fewer than there are. Whoever stands still
-for longer than any rebalance may take has met such a case.
+nothing; or they have none, where the group's leader has shared out fewer than there are. A commit waits for
+its answer, and a client that has lost its way never brings it. Whoever stands still for longer than any
+rebalance or request may take has met such a case.
 """
 
 from __future__ import annotations
@@ -41,14 +42,19 @@ class Standstill(Exception):  # noqa: N818 - it is no fault of the broker's
 
 
 class Progress:
-    """When something moved last while a worker takes no touchpoints.
+    """When something moved last: while a worker takes no touchpoints, or an answer of the broker is awaited.
+
+    Args:
+        waits_since: since when the longest awaited answer is, by the monotonic clock in seconds; None: there
+            is none.
 
     Attributes:
         is_spare: whether it was given no partitions, as one worker more than there are partitions is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waits_since: Callable[[], float | None]) -> None:
         self.is_spare = False
+        self._waits_since = waits_since
         self._taking = False
         self._moved = time.monotonic()
 
@@ -63,8 +69,9 @@ class Progress:
         self.moved()
 
     def still_seconds(self) -> float:
-        """For how long nothing has moved; 0 while touchpoints are taken."""
-        return 0.0 if self._taking else time.monotonic() - self._moved
+        """For how long nothing has moved; 0 while touchpoints are taken and no answer is awaited."""
+        since = self._waits_since() if self._taking else self._moved
+        return 0.0 if since is None else time.monotonic() - max(since, self._moved)
 
 
 async def watch(

@@ -193,6 +193,23 @@ def test_what_was_decided_meanwhile_is_committed_together() -> None:
     assert run(story) == ([None, 1, 4], [b"ann", b"ann"], [0, 1, 2, 3], 4)
 
 
+def test_it_knows_since_when_it_waits_for_an_answer() -> None:
+    """From the moment that a commit was handed over until it is answered, and not before or after."""
+
+    async def story(line: Line) -> tuple[Any, ...]:
+        began = time.monotonic()
+        await line.take(page(0))
+        before = line.pipeline.waits_since
+        committing = await line.held()
+        since = line.pipeline.waits_since
+        line.delivery.gate.set()
+        await committing
+        known = since is not None and began <= since <= time.monotonic()
+        return before, known, line.pipeline.waits_since
+
+    assert run(story) == (None, True, None)
+
+
 def test_what_is_given_up_leaves_no_trace() -> None:
     """Where a commit is given up, all decided behind it is, and state is as it was before."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -41,25 +42,43 @@ def noticed(progress: Progress, bootstrap: str, seconds: float, *, missed: bool 
 
 def test_standing_still_before_a_broker_that_answers(kafka: str) -> None:
     """Nothing moves and the broker answers: that is noticed."""
-    assert noticed(Progress(), kafka, 30)
+    assert noticed(Progress(lambda: None), kafka, 30)
 
 
 def test_waiting_for_a_broker_is_no_standstill() -> None:
     """Nothing moves because nobody answers: others say so, and starting over would change nothing."""
-    assert not noticed(Progress(), "127.0.0.1:1", 3)
+    assert not noticed(Progress(lambda: None), "127.0.0.1:1", 3)
 
 
 def test_taking_touchpoints_is_no_standstill(kafka: str) -> None:
     """Whoever is ready for touchpoints waits for them as long as it takes."""
-    progress = Progress()
+    progress = Progress(lambda: None)
     progress.taking(4)
 
     assert not noticed(progress, kafka, 3)
 
 
+def test_an_answer_that_never_comes_is_noticed(kafka: str) -> None:
+    """Who takes touchpoints and waits for an answer, though the broker answers others, starts over."""
+    began = time.monotonic()
+    progress = Progress(lambda: began)
+    progress.taking(4)
+
+    assert noticed(progress, kafka, 30)
+
+
+def test_an_answer_that_a_broker_can_not_give_is_no_standstill() -> None:
+    """While the broker is away no answer comes, and starting over would change nothing."""
+    began = time.monotonic()
+    progress = Progress(lambda: began)
+    progress.taking(4)
+
+    assert not noticed(progress, "127.0.0.1:1", 3)
+
+
 def test_a_spare_worker_stands_still_only_where_it_is_missed(kafka: str) -> None:
     """Who was given no partitions waits for as long as others have them all, and no longer."""
-    progress = Progress()
+    progress = Progress(lambda: None)
     progress.taking(0)
 
     assert not noticed(progress, kafka, 3)
