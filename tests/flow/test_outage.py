@@ -22,7 +22,6 @@ from agents.pipeline import Done, Means, Pipeline
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
 from agents.timers import Timers
-from agents.touchpoints import TouchpointProcessor
 from schemas import example, ingestion
 from schemas import profile as codec
 from schemas.churn import Churn
@@ -34,7 +33,7 @@ from stream.churn.prequential import Prequential
 from stream.engine import Engine
 from stream.replay import Replay
 from tests.flow.test_pipeline import Books
-from tests.flow.test_touchpoints import ANN, PARTITIONS, TOPICS, Acknowledging, Read, happened
+from tests.flow.test_touchpoints import ANN, TOPICS, Acknowledging, Read, happened, processor_of
 from tests.hotel import HOTEL, NOON, GivenRisk
 
 HOUR = 3_600_000
@@ -104,15 +103,7 @@ class Worker:
         self.profiles = Profiles(self.store, metrics, self.timers)
         pins = Pins(self.books, self.store, self.delivery, TOPICS.profiles)  # type: ignore[arg-type]
         pins.begin({ANN: 0})
-        processor = TouchpointProcessor(
-            self.profiles,
-            self.delivery,
-            TOPICS,
-            "dangol",
-            "record",
-            lambda key: partition_of(key, PARTITIONS),
-            metrics,
-        )
+        processor = processor_of(self.profiles, self.delivery, metrics)
         self.metrics = metrics
         self.pipeline = Pipeline(
             ANN, Means(processor, pins, self.profiles, self.timers), 9_999, lambda: True, lambda: None

@@ -15,17 +15,15 @@ from prometheus_client import CollectorRegistry
 from agents import pipeline
 from agents.batches import Abandoned, Record
 from agents.metrics import Metrics
-from agents.partitioner import partition_of
 from agents.pins import Pins
 from agents.pipeline import Done, Means, Pipeline
 from agents.tables.memory import MemoryStore
 from agents.tables.profiles import Profiles
 from agents.timers import Timers
-from agents.touchpoints import TouchpointProcessor
 from schemas import pin
 from schemas import profile as codec
 from stream.engine import Engine
-from tests.flow.test_touchpoints import ANN, HOUR, PARTITIONS, TOPICS, Acknowledging, Read, happened
+from tests.flow.test_touchpoints import ANN, HOUR, TOPICS, Acknowledging, Read, happened, processor_of
 from tests.hotel import NOON, engine
 
 
@@ -79,15 +77,7 @@ class Line:
         self.books = Books(engine())
         pins = Pins(self.books, self.store, self.delivery, TOPICS.profiles)  # type: ignore[arg-type]
         pins.begin({ANN: 0})
-        self.processor = TouchpointProcessor(
-            self.profiles,
-            self.delivery,
-            TOPICS,
-            "dangol",
-            "record",
-            lambda key: partition_of(key, PARTITIONS),
-            metrics,
-        )
+        self.processor = processor_of(self.profiles, self.delivery, metrics)
         means = Means(self.processor, pins, self.profiles, self.timers)
         self.acked: list[int] = []
         self.ours = True

@@ -126,6 +126,13 @@ class Failing(Engine):
         return super().step(profile, touchpoint, now, ingestion)
 
 
+def processor_of(profiles: Profiles, delivery: Any, metrics: Metrics) -> TouchpointProcessor:
+    """A processor on the record clock, which publishes by this delivery."""
+    return TouchpointProcessor(
+        profiles, delivery, TOPICS, "dangol", "record", lambda key: partition_of(key, PARTITIONS), metrics
+    )
+
+
 class Bench:
     """A processor with its parts within reach."""
 
@@ -139,15 +146,7 @@ class Bench:
         self.timers = Timers()
         self.profiles = Profiles(self.store, metrics, self.timers)
         self.engine = decides or engine()
-        self.processor = TouchpointProcessor(
-            self.profiles,
-            self.delivery,
-            TOPICS,
-            "dangol",
-            "record",
-            lambda key: partition_of(key, PARTITIONS),
-            metrics,
-        )
+        self.processor = processor_of(self.profiles, self.delivery, metrics)
 
     def apply(self, *run: Read) -> Work:
         """What a run of Ann's partition comes to."""
