@@ -2,7 +2,8 @@
 
 Most conditions of many plays hold the same few fields against a value: a category, a hotel, a segment, a
 price. Such a field is read once, and what it is held against is looked up, so that a thousand plays on one
-type cost little more than those that it is about. What this leaves out has a part that is false.
+type cost little more than those that it is about. So is whether a field is there that plays ask for by `has`.
+What this leaves out has a part that is false.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from schemas.conditions.evaluation import ConditionError, Constant, Part, Reference, Step
+from schemas.conditions.evaluation import ConditionError, Constant, Known, Part, Reference, Step, ready
 from stream.plays.context import Context
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ FEWEST = 4
 
 Placed = tuple[int, "Rule"]
 """A rule with its place in the playbook."""
+
+Asked = Reference | Known
+"""A field, or whether it is there."""
+
+Guard = tuple[Asked, str, Any]
+"""What is asked, how, and against which value."""
 
 _EQUAL = ("==", "in")
 _OTHER_WAY = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
@@ -42,18 +49,25 @@ class Guards:
         read: Callable[[Reference], Callable[[Context], Any]],
     ) -> None:
         guards = [list(_guards_in(parts)) for _, parts in rules]
-        common = Counter(reference for each in guards for reference in {guard[0] for guard in each})
+        common = Counter(asked for each in guards for asked in {guard[0] for guard in each})
+
+        def rank(guard: Guard) -> tuple[bool, bool, int]:
+            """What a field is held against tells plays apart; that it is there, they have in common."""
+            asked = guard[0]
+            return common[asked] >= FEWEST, isinstance(asked, Reference), common[asked]
+
         self._always: list[Placed] = []
-        groups: dict[Reference, _Group] = {}
+        groups: dict[Asked, _Group] = {}
         for place, ((rule, _), known) in enumerate(zip(rules, guards, strict=True)):
-            best = max(known, key=lambda guard: common[guard[0]], default=None)
+            best = max(known, key=rank, default=None)
             if best is None or common[best[0]] < FEWEST:
                 self._always.append((place, rule))
-            else:
-                reference, sign, value = best
-                if reference not in groups:
-                    groups[reference] = _Group(read(reference))
-                groups[reference].add((place, rule), sign, value)
+                continue
+            asked, sign, value = best
+            if asked not in groups:
+                groups[asked] = _Group(ready(asked, read))
+            there = next((each for each, *_ in known if _is_of(each, asked)), None)
+            groups[asked].add((place, rule), sign, value, None if there is None else ready(there, read))
         self._groups = tuple(groups.values())
         self._all = tuple(rule for _, rule in self._always)
 
@@ -74,13 +88,21 @@ class _Group:
 
     def __init__(self, answer: Callable[[Context], Any]) -> None:
         self._answer = answer
-        self._all: list[Placed] = []
+        self._unsure: list[Placed] = []
+        self._wary: list[Placed] = []
+        self._is_there: Callable[[Context], Any] | None = None
         self._equal: dict[Any, list[Placed]] = {}
         self._ordered: dict[str, tuple[list[Any], list[Placed]]] = {}
 
-    def add(self, placed: Placed, sign: str, value: Any) -> None:
-        """Add a rule that asks whether the field is in such a relation to a value."""
-        self._all.append(placed)
+    def add(
+        self, placed: Placed, sign: str, value: Any, is_there: Callable[[Context], Any] | None = None
+    ) -> None:
+        """Add a rule that holds the field against a value, and may ask before whether it is there."""
+        if is_there is None:
+            self._unsure.append(placed)
+        else:
+            self._wary.append(placed)
+            self._is_there = is_there
         if sign in _EQUAL:
             for each in dict.fromkeys(value) if sign == "in" else (value,):
                 self._equal.setdefault(each, []).append(placed)
@@ -95,7 +117,10 @@ class _Group:
         try:
             value = self._answer(context)
         except ConditionError:
-            found += self._all
+            found += self._unsure
+            if self._is_there is not None and self._is_there(context):
+                # It is of another kind than was asked for.
+                found += self._wary
             return
         if self._equal:
             found += self._equal.get(value, ())
@@ -110,12 +135,14 @@ class _Group:
                 found += rules[bisect_left(values, value) :]
 
 
-def _guards_in(parts: Sequence[Part]) -> Iterator[tuple[Reference, str, Any]]:
+def _guards_in(parts: Sequence[Part]) -> Iterator[Guard]:
     """The parts that hold a field against a value: which field, how, and against which value."""
     for part in parts:
         match part:
             case Reference():
                 yield _key(part), "==", True
+            case Known(reference=reference):
+                yield Known(_key(reference), 0), "==", True
             case Step(operator="!", parts=(Reference() as reference,)):
                 yield _key(reference), "==", False
             case Step(operator=sign, parts=(Reference() as reference, Constant(value=value))) if (
@@ -126,6 +153,14 @@ def _guards_in(parts: Sequence[Part]) -> Iterator[tuple[Reference, str, Any]]:
                 sign in _OTHER_WAY
             ):
                 yield _key(reference), _OTHER_WAY[sign], value
+
+
+def _is_of(known: Asked, asked: Asked) -> bool:
+    """Whether the one says if the other is there."""
+    if not isinstance(known, Known) or not isinstance(asked, Reference):
+        return False
+    reference = known.reference
+    return (reference.name, reference.arguments) == (asked.name, asked.arguments)
 
 
 def _key(reference: Reference) -> Reference:

@@ -26,6 +26,11 @@ CONDITIONS = (
     "event.gift && event.price > 9",
     "!event.gift",
     "profile.touchpoints > 1 && event.name == 'b'",
+    "has(event.price) && event.price > 10",
+    "has(event.name) && event.name == 'b' && event.price > 9",
+    "event.price < 10 && has(event.gift)",
+    "has(event.gift) && event.gift",
+    "!has(event.name)",
 )
 PLAYS = [
     probe(f"p-{number}", touchpoints=["cart.added"], **({} if when is None else {"when": when}))
@@ -77,3 +82,25 @@ def test_only_those_that_may_fire_are_asked() -> None:
 
     assert [rule.play.play for rule in engine.index.asked(context)] == ["p-7"]
     assert [trigger.data.play for trigger in outcome.triggers] == ["p-7"]
+
+
+def test_who_asks_first_whether_a_field_is_there_is_not_asked_where_it_is_not() -> None:
+    """Of a thousand plays on a field that a touchpoint lacks, those that ask by `has` are left out."""
+    wary = [
+        probe(f"w-{n}", touchpoints=["cart.added"], when=f"has(event.name) && event.name == 'n{n}'")
+        for n in range(1000)
+    ]
+    unsure = [probe(f"u-{n}", touchpoints=["cart.added"], when=f"event.name == 'n{n}'") for n in range(5)]
+    engine = engine_of(*wary, *unsure)
+
+    def asked(data: dict[str, Any]) -> list[str]:
+        touchpoint = happened("cart.added", NOON, data)
+        outcome: Outcome = engine.step(None, touchpoint, NOON)
+        context = Context(
+            outcome.profile, touchpoint, NOON, False, 0.0, None, None, frozenset(), "p", "m", [], []
+        )
+        return [rule.play.play for rule in engine.index.asked(context)]
+
+    assert asked({}) == [f"u-{n}" for n in range(5)]
+    assert asked({"name": "n7"}) == ["w-7"]
+    assert len(asked({"name": 7})) == 1005
