@@ -57,6 +57,8 @@ def lived(kafka: str, topics: Topics, tmp_path: Path) -> Topics:
         )
     finally:
         worker.stop()
+    # The commands tell of what is committed when they are called: until all of it is, none is.
+    read_all(kafka, topics.decisions, topics.stages, topics.profiles)
     return topics
 
 

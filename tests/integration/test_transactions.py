@@ -18,7 +18,7 @@ from agents.transactions import Transactions, Unsupported
 from deploy.embedded import EmbeddedBroker
 from schemas.errors import BrokerError
 from schemas.topics import Topics
-from tests.cluster import committed, read_all
+from tests.cluster import committed, read_all, wait_for
 from tests.integration.test_outbox import always, small
 
 
@@ -65,7 +65,7 @@ def test_records_and_offset_are_committed_together(kafka: str, topics: Topics) -
     # The mark of the first transaction takes an offset too.
     assert offsets == [{topics.decisions: 1}, {topics.decisions: 3}]
     assert values(kafka, topics) == [b"1", b"2", b"3"]
-    assert committed(kafka, f"{topics.prefix}-group") == 3
+    wait_for(lambda: committed(kafka, f"{topics.prefix}-group") == 3, "the mark on the group's offset")
 
 
 def test_whoever_was_superseded_writes_nothing(
@@ -91,7 +91,7 @@ def test_whoever_was_superseded_writes_nothing(
     gc.collect()
     assert "never retrieved" not in caplog.text
     assert values(kafka, topics) == [b"before", b"after"]
-    assert committed(kafka, f"{topics.prefix}-group") == 2
+    wait_for(lambda: committed(kafka, f"{topics.prefix}-group") == 2, "the mark on the group's offset")
 
 
 class Ended(list[Record]):
