@@ -10,6 +10,7 @@ import numpy as np
 from schemas.errors import InputError
 from schemas.timestamp import DAY
 from stream.churn.prequential import Scored
+from stream.churn.season import SEASON
 
 EXTRA = "evaluate"
 """The extra of dangol that brings what gradient boosting and pictures need."""
@@ -68,6 +69,8 @@ def boosted(
 ) -> Iterator[tuple[int, float]]:
     """Gradient boosting on the same features and BG/NBD, fitted every 28 days to what had matured by then.
 
+    The season is left out: trees that have seen one summer take it for every summer.
+
     Args:
         points: in order of time.
         bgnbd: what BG/NBD said of each.
@@ -78,7 +81,7 @@ def boosted(
         The place of a point after the split, and its risk.
     """
     make = boosting()
-    names = list(dict.fromkeys(name for point in points for name in point.features))
+    names = list(dict.fromkeys(name for point in points for name in point.features if name not in SEASON))
     table = np.array(
         [
             [*(point.features.get(name, 0.0) for name in names), said]

@@ -112,6 +112,7 @@ class BayesianLogistic(base.Classifier):
         self._recent: Floats = np.zeros((_TOGETHER, 0))
         self._held = 0
         self._weights: Floats = np.zeros(0)
+        self._in_force: Floats = self._weights
         self._covariance: Floats = np.zeros((0, 0), order="F")
         self._take_up(tuple(computed))
 
@@ -172,7 +173,7 @@ class BayesianLogistic(base.Classifier):
             values = self._read(x)
             np.copyto(values, _tamed(values))
             self._fill()
-            log_odds = float(self._weights.dot(self._inputs))
+            log_odds = float(self._in_force.dot(self._inputs))
         return log_odds
 
     def contributions(self, x: Mapping[Any, Any]) -> dict[str, float]:
@@ -186,7 +187,7 @@ class BayesianLogistic(base.Classifier):
         np.copyto(values, _tamed(values))
         self._fill()
         parts = dict.fromkeys(self._names, 0.0)
-        for term, value in zip(self._terms, (self._weights * self._inputs).tolist(), strict=True):
+        for term, value in zip(self._terms, (self._scoring() * self._inputs).tolist(), strict=True):
             if term[0] == "cross":
                 for name in term[1:]:
                     parts[str(name)] += value / 2.0
@@ -199,7 +200,7 @@ class BayesianLogistic(base.Classifier):
     @property
     def average_log_odds(self) -> float:
         """The log odds of a customer all of whose features are average."""
-        return float(self._weights[0]) + self._average_offset()
+        return float(self._scoring()[0]) + self._average_offset()
 
     def average(self, feature: str) -> float:
         """The mean of a feature over all that was learned from; 0 where it was never met."""
@@ -207,7 +208,7 @@ class BayesianLogistic(base.Classifier):
 
     def log_odds_of(self, rows: Floats, offsets: Floats) -> Floats:
         """The log odds of many at once: a row of features each, in the order of `features`."""
-        weights, bends, crosses = self._weights, self._bends_at, self._crosses_at
+        weights, bends, crosses = self._scoring(), self._bends_at, self._crosses_at
         # Few of the features are crossed.
         lefts, rows_of = np.unique(self._left - 1, return_inverse=True)
         rights, columns_of = np.unique(self._right - 1, return_inverse=True)
@@ -306,6 +307,16 @@ class BayesianLogistic(base.Classifier):
         """What the offset adds to the log odds of the average customer."""
         return 0.0
 
+    def _weights_to_score_by(self) -> Floats:
+        """The weights that scores are by, as far as was learned."""
+        return self._weights
+
+    def _scoring(self) -> Floats:
+        """The same, reckoned once between two lessons."""
+        if not self._compiled:
+            self._compile()
+        return self._in_force
+
     def _read(self, x: Mapping[Any, Any]) -> Floats:
         """Offset and features in order, in a place that is written to again for the next."""
         computed = self._computed(x)
@@ -373,7 +384,8 @@ class BayesianLogistic(base.Classifier):
         With x = (1, offset, standardised features): x · (W x) is what lines and crosses add, and max(B x, 0)
         are the bends. W and B stand in one matrix.
         """
-        weights, bends, crosses = self._weights, self._bends_at, self._crosses_at
+        weights, bends, crosses = self._weights_to_score_by(), self._bends_at, self._crosses_at
+        self._in_force = weights
         self._lines_asked[:] = weights[:bends]
         self._slopes_flat[self._crossed] = weights[crosses:]
         self._terms_asked[bends:] = weights[bends:crosses]

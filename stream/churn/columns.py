@@ -13,6 +13,7 @@ import numpy as np
 
 from schemas.profile import Profile
 from schemas.timestamp import DAY
+from stream.churn.season import season_of
 from stream.churn.signals import BAD_HALF_LIFE, LATENESS_LIMIT, Z_LIMIT
 from stream.recency import HALF_LIVES, KIND_HALF_LIFE, MONEY_HALF_LIFE
 
@@ -92,6 +93,7 @@ class Columns:
         table |= _touches(numbers, now)
         table |= self._experience(part, now)
         table["open_issues"] = numbers["issues"]
+        table |= {name: np.full(part.stop - part.start, value) for name, value in season_of(now).items()}
         self._add_kinds(table, part, now, kinds)
         return table
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from schemas.families.retention_offer import MAX_DRIVERS, Driver
 from schemas.kinds import OTHER_KIND
 from schemas.profile import Profile
-from schemas.timestamp import DAY
+from schemas.timestamp import DAY, to_datetime
 from stream import experience
+from stream.churn.season import ANGLES
 from stream.churn.signals import PER_KIND
 from stream.churn.value import Value, history_of
 from stream.recency import days_of
@@ -40,6 +41,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "silence": (),
     "experience": ("bad_moments",),
     "open_issues": (),
+    "season": ANGLES,
 }
 """By the feature that they are called by, the features that are told together."""
 
@@ -183,6 +185,11 @@ def _issues(asked: Asked) -> Told:
     return count, f"{count} open issue{'s' * (count > 1)}" if count else "no open issue"
 
 
+def _season(asked: Asked) -> Told:
+    today = to_datetime(asked.now)
+    return today.timetuple().tm_yday, f"the time of year, {today.day} {today:%B}"
+
+
 def _kind(asked: Asked, name: str) -> Told:
     called = "other touchpoints" if name == OTHER_KIND else name
     kind = asked.profile.kinds.get(name)
@@ -204,6 +211,7 @@ _TELLERS: dict[str, Callable[[Asked], Told]] = {
     "silence": _silence,
     "experience": _experience,
     "open_issues": _issues,
+    "season": _season,
 }
 
 

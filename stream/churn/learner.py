@@ -27,6 +27,7 @@ from stream.churn.drift import Drift
 from stream.churn.plain import check_finite
 from stream.churn.quality import Quality, log_loss_of
 from stream.churn.scorer import Scorer
+from stream.churn.season import season_of
 from stream.churn.student import Lesson, Student
 from stream.churn.window import Judged, Of, Window
 
@@ -115,7 +116,7 @@ class Learner:
         good = [example for example in batch if self._is_fit(example.data, taken)]
         if not good:
             return taken
-        lessons = [(example.data.features, example.data.churned) for example in good]
+        lessons = [_lesson(example.data) for example in good]
         risks, taken.spoiled = self.champion.take(lessons)
         if taken.spoiled:
             return taken
@@ -282,3 +283,8 @@ class Learner:
             if student is not None:
                 student.refit(list(self._sample.values()))
         self._refit_at = now + REFIT
+
+
+def _lesson(data: ExampleData) -> Lesson:
+    """What an example teaches: it says when its features were seen, and that has a season."""
+    return {**data.features, **season_of(to_millis(data.seen))}, data.churned

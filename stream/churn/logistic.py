@@ -16,6 +16,7 @@ from stream.churn.clip import Clip
 from stream.churn.plain import check_finite
 from stream.churn.river_scorer import MOST_FEATURES
 from stream.churn.scorer import Features, Values
+from stream.churn.season import SEASON
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -44,7 +45,8 @@ class Logistic:
     year of real purchases its AUC was .763 where Adam's was .744, on the same pass. Its memory is
     the square of the number of features, which is bounded.
 
-    A feature that is left out is 0. Before anything was learned it says 0.5 for everyone.
+    A feature that is left out is 0. Before anything was learned it says 0.5 for everyone. It goes by no
+    season: what has changed within the first year would be taken for one.
 
     >>> scorer = Logistic()
     >>> scorer.predict({"recency": 3.0})
@@ -126,7 +128,7 @@ class Logistic:
         # Newton's step moves all weights, and fails in River where a feature that has one is not there.
         filled = {name: features.get(name, 0.0) for name in known}
         for name in features:
-            if name not in known and len(filled) < MOST_FEATURES:
+            if name not in known and name not in SEASON and len(filled) < MOST_FEATURES:
                 filled[name] = features[name]
         self.pipeline.learn_one(filled, churned)
         self._terms = None

@@ -11,6 +11,7 @@ from river import base
 from stream.churn.objects import read, written
 from stream.churn.plain import check_finite
 from stream.churn.scorer import Features
+from stream.churn.season import SEASON
 
 MOST_FEATURES = 96
 """Features beyond so many, in the order in which they were met, are left out: memory is bounded."""
@@ -27,7 +28,8 @@ class RiverScorer:
 
     A feature that is left out is 0, and one that was never learned from is left out: River's forests fail
     where a feature vanishes, and some of its classifiers take note of what they are only asked about.
-    Before anything was learned River knows no class; it says 0.5 then.
+    Before anything was learned River knows no class; it says 0.5 then. It goes by no season: what has changed
+    within the first year would be taken for one.
 
     Args:
         model: the classifier, which has learned nothing yet.
@@ -75,7 +77,7 @@ class RiverScorer:
     def learn(self, features: Features, *, churned: bool) -> None:
         """Learn from a snapshot of features whose label has matured."""
         for name in features:
-            if name not in self._names and len(self._names) < MOST_FEATURES:
+            if name not in self._names and name not in SEASON and len(self._names) < MOST_FEATURES:
                 # It has been 0 so far.
                 self._names[name] = 0.0
         filled = self._filled(features)

@@ -12,6 +12,7 @@ from math import exp2, log, log1p, sqrt, tanh
 from schemas.kinds import MAX_KINDS
 from schemas.profile import Profile
 from schemas.timestamp import DAY
+from stream.churn.season import SEASON, season_of
 from stream.recency import HALF_LIVES, KIND_HALF_LIFE, MONEY_HALF_LIFE
 
 _DAY = float(DAY)
@@ -51,7 +52,8 @@ NAMES = (
     "bad_moments",
     "open_issues",
 )
-"""The signals that everyone has, in order:
+"""The signals of a customer that everyone has, in order; after them come those of the season
+(stream/churn/season.py), which are the time's alone:
 
 - `recency`: log days since the latest activity, or since first seen where there was none
 - `frequency`: log active days
@@ -83,7 +85,7 @@ PER_KIND = ("count", "decayed", "closeness")
 - `closeness`: log of tenure over days since the latest; 0 for never and for once upon the first day
 """
 
-MAX_SIGNALS = len(NAMES) + len(PER_KIND) * (MAX_KINDS + 1)
+MAX_SIGNALS = len(NAMES) + len(SEASON) + len(PER_KIND) * (MAX_KINDS + 1)
 """Most signals of one customer: those of `MAX_KINDS` kinds and of all others together."""
 
 Z_LIMIT = 10.0
@@ -178,6 +180,7 @@ def signals_of(profile: Profile, now: int) -> dict[str, float]:
         "experience": experience,
         "bad_moments": bad,
         "open_issues": float(len(profile.issues)),
+        **season_of(now),
     }
     _add_kinds(signals, profile, now, tenure)
     return signals

@@ -8,12 +8,14 @@ from math import expm1
 from typing import Any
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 from stream.churn.bayesian import BayesianLogistic, Floats
 from stream.churn.bgnbd import BgNbd, fit
 from stream.churn.calibration import Calibration
 from stream.churn.plain import check_finite
 from stream.churn.scorer import Features, probability
+from stream.churn.season import ANGLES, MOMENT, Seasons
 
 KNOTS = {
     "recency": (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
@@ -42,6 +44,16 @@ CROSSED = (
 KIND_CROSSED = ("overdue", "recency")
 """What a kind of touchpoint may mean more beside: a complaint of one who is late."""
 
+PRIOR_SEASON = 0.001
+"""Variance of the weight of each signal of the season before anything was learned, a hundredth of that of
+others: labels there are many, but they tell of few years."""
+
+MOST_FEATURES = 96 + len(ANGLES)
+"""Features beyond so many are left out: as many of customers as ever, and the season."""
+
+_LINES = 2
+"""Weights that stand before those of the features: of 1 and of what BG/NBD says."""
+
 _LONGEST = 20.0
 """A log that is taken for days or counts: e²⁰ days is a million years."""
 
@@ -51,6 +63,10 @@ class Stacked(BayesianLogistic):
 
     Before any label has matured it says what BG/NBD says, which is fitted again as the stream goes on (see
     `refit`) and needs no labels. The horizon is part of what it says. A `Calibration` stands behind it.
+
+    The season is learned from the first label on, but gone by only once labels tell of more than a year (see
+    `Seasons`). Until then scores are by the weights to be expected if the season means nothing: those
+    of a filter that never knew of it, but for the odds around which each lesson was taken as linear.
 
     Args:
         horizon_days: within which a customer who doesn't come back counts as lost.
@@ -71,10 +87,12 @@ class Stacked(BayesianLogistic):
             knots=KNOTS,
             crosses=tuple(combinations(CROSSED, 2)),
             kind_crosses=KIND_CROSSED,
+            max_features=MOST_FEATURES,
         )
         self.horizon_days = horizon_days
         self.bgnbd = BgNbd()
         self.calibration = Calibration()
+        self.seasons = Seasons()
 
     def predict(self, features: Features) -> float:
         """The probability of churn within the horizon, from 0 to 1."""
@@ -99,6 +117,8 @@ class Stacked(BayesianLogistic):
         """Learn from a snapshot of features whose label has matured."""
         said = self.lesson(features, churned)
         self.calibration.learn(said, churned=churned)
+        if MOMENT in features:
+            self.seasons.see(features[MOMENT])
 
     def refit(self, histories: Sequence[tuple[float, float, float]]) -> None:
         """Fit BG/NBD to histories (see `stream.churn.bgnbd.fit`), without any label."""
@@ -130,6 +150,7 @@ class Stacked(BayesianLogistic):
             "horizon_days": self.horizon_days,
             "bgnbd": {"r": model.r, "alpha": model.alpha, "a": model.a, "b": model.b},
             "calibration": self.calibration.snapshot(),
+            **({"season": season} if (season := self.seasons.snapshot()) else {}),
             **super().snapshot(),
         }
 
@@ -147,16 +168,54 @@ class Stacked(BayesianLogistic):
             bgnbd = BgNbd(**snapshot["bgnbd"])
             calibration = Calibration()
             calibration.restore(snapshot["calibration"])
+            # Those from before knew of no season.
+            seasons = Seasons()
+            seasons.restore(snapshot.get("season", ()))
         except KeyError as missing:
             raise ValueError(f"the snapshot lacks {missing}") from None
         except (AttributeError, TypeError) as error:
             raise ValueError(f"the snapshot is not shaped as one: {error}") from None
         super().restore(snapshot)
-        self.horizon_days, self.bgnbd, self.calibration = horizon_days, bgnbd, calibration
+        self.horizon_days, self.bgnbd = horizon_days, bgnbd
+        self.calibration, self.seasons = calibration, seasons
+
+    def priors(self) -> Floats:
+        """The variance of each weight before anything was learned."""
+        priors = super().priors()
+        if self._season is not None:
+            priors[self._season] = PRIOR_SEASON
+        return priors
+
+    def _take_up(self, names: tuple[str, ...]) -> None:
+        # They come together, and so stand together.
+        first = names.index(ANGLES[0]) if ANGLES[0] in names else len(names)
+        met = names[first : first + len(ANGLES)] == ANGLES
+        self._season = slice(_LINES + first, _LINES + first + len(ANGLES)) if met else None
+        super()._take_up(names)
+        # It is known, and has no weight.
+        self._known |= {MOMENT}
+
+    def _weights_to_score_by(self) -> Floats:
+        """The weights; before there is enough to tell a season by, as if its own were known to be 0.
+
+        What they share with others by their covariance, the others then take over.
+        """
+        weights, covariance, season = self._weights, self._covariance, self._season
+        if season is None or self.seasons.enough:
+            return weights
+        others = weights.copy()
+        _, shared, failed = dposv(covariance[season, season], weights[season], lower=1)
+        # What was read from elsewhere may be no covariance at all.
+        if not failed:
+            # Only the lower half is kept up to date.
+            others[: season.start] -= shared @ covariance[season, : season.start]
+            others[season.stop :] -= covariance[season.stop :, season] @ shared
+        others[season] = 0.0
+        return others
 
     def _average_offset(self) -> float:
         """What BG/NBD adds on average; the offset is within ±5 what the feature is within ±9."""
-        return float(self._weights[1] * min(max(self._means[0], -5.0), 5.0))
+        return float(self._scoring()[1] * min(max(self._means[0], -5.0), 5.0))
 
     def _computed_of(self, table: Mapping[str, Floats], none: Floats) -> tuple[Floats, Floats, Floats]:
         """As `_computed`, of many at once."""

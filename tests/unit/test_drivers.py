@@ -153,6 +153,7 @@ WORDS = [
     ("silence", 3.0, "last heard of 3 days ago"),
     ("bad_moments", -0.875, "1 good and 1 bad moments of late"),
     ("open_issues", 2.0, "2 open issues"),
+    ("half_year_cos", 73.0, "the time of year, 14 March"),
     ("order.returned:closeness", 3.0, "order.returned: 3 times, the latest 4 days ago"),
     ("*:count", 1.0, "other touchpoints: 1 time, the latest today"),
     ("order.damaged:count", 0.0, "order.damaged: never"),

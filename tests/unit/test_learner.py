@@ -18,6 +18,7 @@ from schemas.errors import InputError
 from schemas.example import Example, ExampleData, ExampleEvent
 from schemas.timestamp import DAY, to_datetime
 from stream.churn.learner import ANEW, BATCH, Learner
+from stream.churn.season import ANGLES
 from stream.churn.stacked import Stacked
 from tests.hotel import NOON
 
@@ -75,6 +76,16 @@ def test_it_learns_and_is_judged_on_what_it_had_not_seen() -> None:
         True,
     )
     assert said[0].auc > 0.9
+
+
+def test_it_learns_the_season_in_which_each_was_seen() -> None:
+    """Examples say when, an hour apart here: the season is made of that, and how far they reach is known."""
+    learner = taught(examples(1_000))
+    scorer = learner.champion.scorer
+
+    assert isinstance(scorer, Stacked)
+    assert scorer.features[-4:] == ANGLES
+    assert scorer.seasons.spans == 2
 
 
 def test_a_restart_goes_on_to_the_bit() -> None:

@@ -54,16 +54,17 @@ def customer(chance: Random) -> Profile:
     )
 
 
-def taught(scorer: Scorer, count: int = 400) -> Scorer:
-    """A scorer that has learned from such customers who of them does not come back."""
+def taught(scorer: Scorer, count: int = 400, days: int = 0) -> Scorer:
+    """A scorer that has learned from such customers, within so many days, who of them does not come back."""
     chance = Random(5)
-    for _ in range(count):
-        signals = signals_of(customer(chance), NOON)
+    for number in range(count):
+        signals = signals_of(customer(chance), NOON + number * days * DAY // count)
         scorer.learn(signals, churned=signals["recency"] + chance.gauss(0.0, 1.0) > 4.5)
     return scorer
 
 
 STACKED = taught(Stacked(90.0))
+SEASONED = taught(Stacked(90.0), days=500)
 TREE = taught(AdaptiveTree())
 
 
@@ -83,7 +84,7 @@ def test_signals_are_those_of_each_alone(them: list[Profile], days: int) -> None
         )
 
 
-@pytest.mark.parametrize("scorer", [STACKED, TREE])
+@pytest.mark.parametrize("scorer", [STACKED, SEASONED, TREE])
 @MANY
 @given(st.lists(profiles(), min_size=1, max_size=8), st.integers(0, 400))
 def test_risks_are_those_of_each_alone(scorer: Scorer, them: list[Profile], days: int) -> None:

@@ -12,6 +12,7 @@ from schemas.kinds import MAX_KINDS
 from schemas.profile import MAX_DAYS, encode, new_profile
 from schemas.timestamp import DAY
 from schemas.touchpoint import MAX_TIME
+from stream.churn.season import SEASON
 from stream.churn.signals import MAX_SIGNALS, NAMES, PER_KIND, signals_of
 from stream.recency import count, count_activity
 from tests.hotel import NOON, after, happened
@@ -25,11 +26,11 @@ BUYER = [
 
 
 def test_names_are_the_signals() -> None:
-    """Everyone has the signals that are documented, in that order, and three for each kind met."""
+    """Everyone has the signals that are documented, in order, the season, and three for each kind met."""
     met = [f"{kind}:{signal}" for kind in ("order.placed", "complaint.opened") for signal in PER_KIND]
 
-    assert tuple(signals_of(new_profile("ann"), NOON)) == NAMES
-    assert tuple(signals_of(after(BUYER), NOON)) == (*NAMES, *met)
+    assert tuple(signals_of(new_profile("ann"), NOON)) == (*NAMES, *SEASON)
+    assert tuple(signals_of(after(BUYER), NOON)) == (*NAMES, *SEASON, *met)
 
 
 @pytest.mark.parametrize(
