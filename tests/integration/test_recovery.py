@@ -41,6 +41,8 @@ def write(kafka: str, topics: Topics, *values: bytes | None) -> None:
             await mine.open([0])
             for value in values:
                 await mine.commit(0, [Record(topics.profiles, 0, b"ann", value, [])], None, always)
+            # As whoever recovers does before: by then the marks of all that was committed stand.
+            await mine.open([0])
         finally:
             await mine.close()
 
