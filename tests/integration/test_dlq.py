@@ -88,7 +88,7 @@ def test_what_a_worker_puts_aside_is_listed_by_reason(kafka: str, topics: Topics
         (b"ann", b"nor this", []),
     ]
     publish(kafka, topics.touchpoints, bad, PARTITIONS)
-    wait_for(lambda: worker.metric("cx_dlq_messages_total") == 3, "three dead letters", worker)
+    wait_for(lambda: len(read_all(kafka, topics.dead_letters)) == 3, "three dead letters", worker)
 
     result = dlq(kafka, topics, "list")
 
@@ -312,6 +312,7 @@ def test_the_mark_of_a_transaction_is_no_letter(kafka: str, topics: Topics) -> N
             await producer.send_and_wait(topics.dead_letters, b"x", partition=ANN)
 
     asyncio.run(transaction())
+    wait_for(lambda: len(read_all(kafka, topics.dead_letters)) == 1, "the mark")
 
     assert listed(kafka, topics)["reasons"] == {"unknown": 1}
     assert dlq(kafka, topics, "show", f"{ANN}:1").stderr == (
