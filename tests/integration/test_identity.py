@@ -73,7 +73,14 @@ def test_a_kill_while_ids_are_joined_loses_nothing_and_counts_nothing_twice(
 
         def joined() -> bool:
             found = stored(kafka, topics)
-            return all(known in found and found[known].touchpoints >= LIFE for known in told)
+            # What an id hands over is there before it is committed that the id has moved.
+            return all(
+                known in found
+                and found[known].touchpoints >= LIFE
+                and f"anon-{number}" in found
+                and found[f"anon-{number}"].moved_to is not None
+                for number, known in enumerate(told)
+            )
 
         wait_for(joined, "all customers to be joined", first, second, seconds=120)
         found = stored(kafka, topics)
