@@ -134,13 +134,16 @@ def test_a_timer_moves_with_its_partition(kafka: str, topics: Topics, tmp_path: 
 
     wait_for(lambda: applied() == total, "them to be applied", first, second)
     first.kill()
-    wait_for(lambda: len(escalated(kafka, topics)) >= total, "the timers to fire", second)
+
+    def by_id() -> dict[str, str]:
+        # Killed before it has committed what it fired, the first one leaves it to be fired again as the same.
+        return {event.id: event.subject for event, _ in escalated(kafka, topics)}
+
+    wait_for(lambda: len(by_id()) >= total, "the timers to fire", second)
     time.sleep(1)
     assert second.stop() == 0
 
-    found = escalated(kafka, topics)
-    assert by_customer(found) == sorted(CUSTOMERS * 2)
-    assert len({event.id for event, _ in found}) == total
+    assert sorted(by_id().values()) == sorted(CUSTOMERS * 2)
 
 
 def test_what_called_it_off_is_not_overtaken(
