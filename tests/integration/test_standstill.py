@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from agents import standstill
 from agents.connection import Connection
 from agents.group_view import view_of
 from agents.standstill import Progress, Standstill, has_unowned, watch
+from schemas.topics import Topics
+from tests.conftest import PARTITIONS
 
 
 @pytest.fixture(autouse=True)
@@ -85,25 +85,21 @@ def test_a_spare_worker_stands_still_only_where_it_is_missed(kafka: str) -> None
     assert noticed(progress, kafka, 30, missed=True)
 
 
-def test_partitions_that_nobody_was_given_are_noticed(kafka: str) -> None:
+def test_partitions_that_nobody_was_given_are_noticed(kafka: str, topics: Topics) -> None:
     """A group is asked for what its members have together; one in which nobody is misses nothing."""
-    topic, group = f"spare-{secrets.token_hex(3)}.cx", f"spare-{secrets.token_hex(3)}"
+    group = f"{topics.prefix}-spare"
 
     async def ask() -> tuple[bool, bool, bool]:
-        before = await has_unowned(Connection(kafka), group, 2)
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-        await admin.start()
-        await admin.create_topics([NewTopic(topic, 2, 1)])
-        await admin.close()
-        consumer = AIOKafkaConsumer(topic, group_id=group, bootstrap_servers=kafka)
+        before = await has_unowned(Connection(kafka), group, PARTITIONS)
+        consumer = AIOKafkaConsumer(topics.touchpoints, group_id=group, bootstrap_servers=kafka)
         await consumer.start()
         try:
             async with asyncio.timeout(60):
                 await consumer.getmany(timeout_ms=10)
-                while (await view_of(Connection(kafka), group)).assigned < 2:
+                while (await view_of(Connection(kafka), group)).assigned < PARTITIONS:
                     await consumer.getmany(timeout_ms=100)
-            enough = await has_unowned(Connection(kafka), group, 2)
-            return before, enough, await has_unowned(Connection(kafka), group, 3)
+            enough = await has_unowned(Connection(kafka), group, PARTITIONS)
+            return before, enough, await has_unowned(Connection(kafka), group, PARTITIONS + 1)
         finally:
             await consumer.stop()
 
