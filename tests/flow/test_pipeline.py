@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from types import SimpleNamespace
@@ -298,10 +299,11 @@ def test_where_nothing_more_comes_a_commit_does_not_wait(monkeypatch: pytest.Mon
         await line.pipeline.commit()
         await line.take(page(1))
         committing = asyncio.create_task(line.pipeline.commit())
-        for _ in range(20):
-            line.processor.decided_at = time.monotonic()
-            await asyncio.sleep(0.01)
+        # Something was just decided, however long a step takes here.
+        line.processor.decided_at = math.inf
+        await asyncio.sleep(4 * pipeline.LULL_SECONDS)
         before = committing.done()
+        line.processor.decided_at = time.monotonic()
         await committing
         return before, line.stored()
 
