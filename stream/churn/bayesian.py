@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from math import exp, inf, isfinite
+from math import exp, isfinite
 from operator import itemgetter
 from struct import Struct, error
 from typing import Any
@@ -15,6 +15,7 @@ from scipy.linalg.blas import dsymv, dsyr
 
 from stream.churn.plain import check_finite
 from stream.churn.scorer import probability
+from stream.churn.standardisation import Standardisation
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -24,24 +25,11 @@ KIND_SUFFIX = ":decayed"
 KIND_KNOT = 1.0
 """Standard deviations at which such a feature may bend: the step from one bad moment to two."""
 
-LEAST = 5
-"""Examples before features count at all: a mean and a deviation of fewer are chance."""
-
-_TINY = 1e-12
-"""Variance below which a feature is constant."""
-
 _HUGE = 1e12
 """Features beyond it are taken as it: their squares must be finite."""
 
-_TOGETHER = 32
-"""Most examples whose values are added to means and deviations together: the scale that features are
-measured by hardly moves meanwhile, and arithmetic on many rows costs no more than on one."""
-
-_SOON = 16
-"""Together are added at most a sixteenth of as many as there were before: at first, each at once."""
-
 # Found once: every score and every lesson asks for each of them.
-subtract, multiply, minimum, maximum = np.subtract, np.multiply, np.minimum, np.maximum
+subtract, multiply, maximum = np.subtract, np.multiply, np.maximum
 
 _AT_ONCE = 512
 """Rows that are scored together: what a processor's cache holds."""
@@ -51,8 +39,7 @@ class BayesianLogistic(base.Classifier):
     """Logistic regression by an extended Kalman filter with the full covariance of its weights.
 
     Features are standardised as they were so far, kept within ±`limit` and within what was learned from:
-    where nobody has been, the model says what it says of the nearest. What is seen moves that scale by up to
-    `_TOGETHER` examples at a time. Beside each feature there may be bends
+    where nobody has been, the model says what it says of the nearest. Beside each feature there may be bends
     (a weight that begins at a knot) and crosses (a weight of a product of two), so that it can follow steps
     and exceptions; all weights together have one covariance, which tells near duplicates apart.
 
@@ -105,12 +92,9 @@ class BayesianLogistic(base.Classifier):
         self.prior_offset = prior_offset
         self.max_features = max_features
         self.max_kinds = max_kinds
-        self._count = 0
         self._names: tuple[str, ...] = ()
         self._terms: list[tuple[Hashable, ...]] = []
-        self._means = self._squares = self._lows = self._highs = np.zeros(0)
-        self._recent: Floats = np.zeros((_TOGETHER, 0))
-        self._held = 0
+        self._measure = Standardisation(0, limit)
         self._weights: Floats = np.zeros(0)
         self._in_force: Floats = self._weights
         self._covariance: Floats = np.zeros((0, 0), order="F")
@@ -137,7 +121,7 @@ class BayesianLogistic(base.Classifier):
         # One sum of squares tells both: what is no number, and what is too large.
         if not (float(values.dot(values)) < _HUGE * _HUGE):
             np.copyto(values, _tamed(values))
-        self._note()
+        self._measure.note(self._values)
         self._fill()
         inputs, weights, covariance = self._inputs, self._weights, self._covariance
         log_odds = float(weights.dot(inputs))
@@ -161,11 +145,8 @@ class BayesianLogistic(base.Classifier):
         """The log odds of the class True."""
         if not self._compiled:
             self._compile()
-        z, terms, said, bends = self._z_asked, self._terms_asked, self._said, self._bends_said
-        subtract(self._read(x), self._centres, z)
-        multiply(z, self._scales, z)
-        minimum(z, self._upper, out=z)
-        maximum(z, self._lower, out=z)
+        terms, said, bends = self._terms_asked, self._said, self._bends_said
+        self._measure.standardise(self._read(x), self._z_asked)
         self._slopes.dot(self._asked, said)
         maximum(bends, self._flat, out=bends)
         log_odds = float(terms.dot(said))
@@ -204,7 +185,7 @@ class BayesianLogistic(base.Classifier):
 
     def average(self, feature: str) -> float:
         """The mean of a feature over all that was learned from; 0 where it was never met."""
-        return float(self._means[self._names.index(feature)]) if feature in self._names else 0.0
+        return float(self._measure.means[self._names.index(feature)]) if feature in self._names else 0.0
 
     def log_odds_of(self, rows: Floats, offsets: Floats) -> Floats:
         """The log odds of many at once: a row of features each, in the order of `features`."""
@@ -217,10 +198,7 @@ class BayesianLogistic(base.Classifier):
         log_odds: Floats = weights[0] + weights[1] * offsets
         for start in range(0, len(rows), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            z = rows[part] - self._means
-            z *= self._scales[1:]
-            np.minimum(z, self._upper[1:], out=z)
-            np.maximum(z, self._lower[1:], out=z)
+            z = self._measure.standardised(rows[part])
             bent = z[:, self._bent - 1] * self._signs - self._knots_signed
             np.maximum(bent, 0.0, out=bent)
             log_odds[part] += z @ weights[2:bends] + bent @ weights[bends:crosses]
@@ -245,13 +223,8 @@ class BayesianLogistic(base.Classifier):
         size = len(self._weights)
         lower = [self._covariance[place:, place].tolist() for place in range(size)]
         return {
-            "count": self._count,
+            **self._measure.snapshot(),
             "features": list(self._names),
-            "means": self._means.tolist(),
-            "squares": self._squares.tolist(),
-            "lows": self._lows.tolist(),
-            "highs": self._highs.tolist(),
-            "recent": self._recent[: self._held].tolist(),
             "weights": self._weights.tolist(),
             "covariance": [value for column in lower for value in column],
         }
@@ -269,20 +242,8 @@ class BayesianLogistic(base.Classifier):
             if names[: len(fresh.computed)] != tuple(fresh.computed):
                 raise ValueError(f"the snapshot's features don't begin with {', '.join(fresh.computed)}")
             fresh._take_up(names)
-            fresh._count = int(snapshot["count"])
-            for mine, part in (
-                (fresh._means, "means"),
-                (fresh._squares, "squares"),
-                (fresh._lows, "lows"),
-                (fresh._highs, "highs"),
-                (fresh._weights, "weights"),
-            ):
-                mine[:] = np.array(snapshot[part], dtype=np.float64).reshape(mine.shape)
-            recent = np.array(snapshot["recent"], dtype=np.float64).reshape(-1, len(names) or 1)
-            if len(recent) >= _TOGETHER:
-                raise ValueError("the snapshot holds more recent examples than are ever held")
-            fresh._held = len(recent)
-            fresh._recent[: fresh._held] = recent
+            fresh._measure.restore(snapshot)
+            fresh._weights[:] = np.array(snapshot["weights"], dtype=np.float64).reshape(fresh._weights.shape)
             packed = np.array(snapshot["covariance"], dtype=np.float64)
             size, start = len(fresh._weights), 0
             if len(packed) != size * (size + 1) // 2:
@@ -294,7 +255,6 @@ class BayesianLogistic(base.Classifier):
             raise ValueError(f"the snapshot lacks {missing}") from None
         except (AttributeError, TypeError) as wrong:
             raise ValueError(f"the snapshot is not shaped as one: {wrong}") from None
-        fresh._scale()
         self.__dict__.update(fresh.__dict__)
 
     # Inside
@@ -332,51 +292,11 @@ class BayesianLogistic(base.Classifier):
     def _fill(self) -> None:
         """Put the inputs together: 1, offset, standardised features, bends, crosses."""
         z, bent = self._z, self._bends_filled
-        subtract(self._raw, self._centres, z)
-        multiply(z, self._scales, z)
-        minimum(z, self._upper, out=z)
-        maximum(z, self._lower, out=z)
+        self._measure.standardise(self._raw, z)
         multiply(z[self._bent], self._signs, bent)
         subtract(bent, self._knots_signed, bent)
         maximum(bent, self._flat, out=bent)
         multiply(z[self._left], z[self._right], self._crosses_filled)
-
-    def _note(self) -> None:
-        """Take note of what was read; at times, add it to what is known of each feature."""
-        held = self._held
-        self._recent[held] = self._values
-        self._held = held = held + 1
-        if held == _TOGETHER or held * _SOON > self._count:
-            self._add()
-            self._scale()
-
-    def _add(self) -> None:
-        """Add the examples held, all at once (Chan, Golub and LeVeque 1983, formula 2.1)."""
-        held, before = self._held, self._count
-        if not held:
-            return
-        rows = self._recent[:held]
-        means = rows.mean(axis=0)
-        off = rows - means
-        apart = means - self._means
-        self._count = count = before + held
-        self._means += apart * (held / count)
-        self._squares += np.einsum("ij,ij->j", off, off) + apart * apart * (before * held / count)
-        np.minimum(self._lows, rows.min(axis=0), out=self._lows)
-        np.maximum(self._highs, rows.max(axis=0), out=self._highs)
-        self._held = 0
-
-    def _scale(self) -> None:
-        """Measure features by what was added so far."""
-        if self._count < LEAST:
-            return
-        variances = self._squares / self._count
-        varies = variances > _TINY
-        np.maximum(variances, _TINY, out=variances)
-        np.sqrt(variances, out=variances)
-        scales = np.divide(varies, variances, out=self._scales[1:])
-        np.minimum((self._highs - self._means) * scales, self.limit, out=self._upper[1:])
-        np.maximum((self._lows - self._means) * scales, -self.limit, out=self._lower[1:])
 
     def _compile(self) -> None:
         """Lay out the weights so that one product of a matrix and the features gives a score.
@@ -396,18 +316,13 @@ class BayesianLogistic(base.Classifier):
         room = self.max_features - len(self._names)
         new = [str(name) for name in x if name not in self._known][: max(room, 0)]
         if new:
-            # What was held has no values of what is new.
-            self._add()
             self._take_up((*self._names, *new))
 
     def _take_up(self, names: tuple[str, ...]) -> None:
         """Lay everything out for these features, and keep what is known of those that were there before."""
         old_terms = {term: place for place, term in enumerate(self._terms)}
         old_weights, old_covariance = self._weights, self._covariance
-        more = np.zeros(len(names) - len(self._names))
-        means, self._squares, self._lows, self._highs = (
-            np.concatenate((part, more)) for part in (self._means, self._squares, self._lows, self._highs)
-        )
+        self._measure = self._measure.widened(len(names))
         self._names = names
         self._known = frozenset((*names, self.offset))
         given = names[len(self.computed) :]
@@ -440,22 +355,13 @@ class BayesianLogistic(base.Classifier):
             # Old terms may lie in another order now: only the lower half is kept up to date.
             whole = np.tril(old_covariance) + np.tril(old_covariance, -1).T
             self._covariance[np.ix_(now, now)] = whole[np.ix_(before, before)]
-        self._lay_out(means)
-        self._scale()
+        self._lay_out()
 
-    def _lay_out(self, means: Floats) -> None:
-        """Make room for what scoring and learning write into again and again, and fill in what never changes.
-
-        The offset stands first among the features: with a mean of 0, a scale of 1 and no limits.
-        """
+    def _lay_out(self) -> None:
+        """Make room for what is written into at each score and lesson, and fill in what never changes."""
         size, bends, crosses = len(self._terms), self._bends_at, self._crosses_at
         self._raw = np.zeros(bends - 1)
         self._values = self._raw[1:]
-        self._recent = np.zeros((_TOGETHER, len(means)))
-        self._centres = np.concatenate(([0.0], means))
-        self._means = self._centres[1:]
-        self._scales, self._upper, self._lower = (np.zeros(bends - 1) for _ in range(3))
-        self._scales[0], self._upper[0], self._lower[0] = 1.0, inf, -inf
         self._flat = np.zeros(crosses - bends)
         self._inputs = np.zeros(size)
         self._inputs[0] = 1.0

@@ -38,7 +38,7 @@ class Forgetting(Stacked):
     def lesson(self, x: Mapping[Any, Any], y: Any) -> float:
         """Learn from an example; the log odds of the class True as they were said before."""
         said = super().lesson(x, y)
-        if (self._count + self._held) % _TOGETHER == 0:
+        if self._measure.seen % _TOGETHER == 0:
             # A sum with what is nowhere negative on the diagonal: it stays a covariance.
             variances = np.einsum("ii->i", self._covariance)
             priors = self._priors

@@ -215,7 +215,7 @@ class Stacked(BayesianLogistic):
 
     def _average_offset(self) -> float:
         """What BG/NBD adds on average; the offset is within ±5 what the feature is within ±9."""
-        return float(self._scoring()[1] * min(max(self._means[0], -5.0), 5.0))
+        return float(self._scoring()[1] * min(max(self._measure.means[0], -5.0), 5.0))
 
     def _computed_of(self, table: Mapping[str, Floats], none: Floats) -> tuple[Floats, Floats, Floats]:
         """As `_computed`, of many at once."""

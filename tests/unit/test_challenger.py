@@ -145,7 +145,7 @@ class NotANumber(Stacked):
     def learn(self, features: dict[str, float], *, churned: bool) -> None:  # type: ignore[override]
         """Learn, and spoil a weight at times."""
         super().learn(features, churned=churned)
-        if self._count + self._held > 300:
+        if self._measure.seen > 300:
             self._weights[0] = float("nan")
 
 
@@ -155,7 +155,7 @@ class Failing(Stacked):
     def learn(self, features: dict[str, float], *, churned: bool) -> None:  # type: ignore[override]
         """Learn, and fail at times."""
         super().learn(features, churned=churned)
-        self.horizon_days /= float(self._count + self._held < 300)
+        self.horizon_days /= float(self._measure.seen < 300)
 
 
 @pytest.mark.parametrize(

@@ -111,21 +111,6 @@ def test_many_at_once_are_scored_as_one_by_one() -> None:
     )
 
 
-def test_what_is_seen_is_added_together_and_comes_to_the_same() -> None:
-    """Means, deviations, least and greatest are those of all examples, though many are added at once."""
-    model, chance = BayesianLogistic(), Random(3)
-    seen = [chance.gauss(5.0, 2.0) for _ in range(1_000)]
-    for value in seen:
-        model.learn_one({"recency": value}, value > 5.0)
-    model._add()
-    mean = sum(seen) / 1_000
-
-    assert model._count == 1_000
-    assert model._means[0] == pytest.approx(mean, rel=1e-12)
-    assert model._squares[0] == pytest.approx(sum((value - mean) ** 2 for value in seen), rel=1e-12)
-    assert (model._lows[0], model._highs[0]) == (min(seen), max(seen))
-
-
 @pytest.mark.parametrize("stopped", range(600, 640, 7))
 def test_restart_between_two_additions(stopped: int) -> None:
     """Wherever it stops, what it held and had not added yet moves along: it goes on to the same bits."""
