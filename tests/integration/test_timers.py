@@ -22,7 +22,7 @@ WITHIN = 8
 or not, each timer fires once."""
 
 IN_TIME = 30_000
-"""How late a timer may fire on an idle topic, in ms: a machine under test is slow, and nothing else happens."""
+"""How late a timer may fire on an idle topic, in ms: a machine under test is slow."""
 
 CUSTOMERS = [f"guest-{number}" for number in range(12)]
 """Some on each partition."""
