@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,8 @@ SPARE_SECONDS = 20.0
 LOOK_SECONDS = 5.0
 """How often to look."""
 
-MAX_PLACES = 24
-"""Places told of in the log: more tasks than wait in a rebalance."""
+MAX_PLACES = 48
+"""Places told of in the log: more than tasks wait at in a rebalance."""
 
 log = structlog.get_logger("dangol.worker")
 
@@ -67,6 +68,13 @@ class Progress:
         self._taking = bool(partitions)
         self.is_spare = partitions == 0
         self.moved()
+
+    @property
+    def awaited(self) -> str:
+        """What it waits for, if anything, in words."""
+        if self._taking:
+            return "an answer of the broker"
+        return "partitions" if self.is_spare else "a rebalance"
 
     def still_seconds(self) -> float:
         """For how long nothing has moved; 0 while touchpoints are taken and no answer is awaited."""
@@ -104,6 +112,7 @@ async def watch(
             log.error(
                 "standing still though the broker answers, starting over",
                 seconds=round(progress.still_seconds()),
+                awaited=progress.awaited,
                 at=places(),
             )
             return Standstill("the worker stood still")
@@ -122,6 +131,8 @@ async def has_unowned(connection: Connection, group: str, partitions: int) -> bo
 def places() -> list[str]:
     """Where the tasks of this event loop wait, innermost first, as `file:line` and their way there.
 
+    Those that wait at one place are told together, with how many they are.
+
     >>> async def wait() -> list[str]:
     ...     waiting = asyncio.create_task(asyncio.sleep(1), name="rest")
     ...     await asyncio.sleep(0)
@@ -131,12 +142,9 @@ def places() -> list[str]:
     >>> asyncio.run(wait())
     ['tasks.py']
     """
-    told: list[str] = []
-    for task in asyncio.all_tasks():
-        way = _way(task.get_coro())
-        if way and len(told) < MAX_PLACES:
-            told.append(" < ".join(reversed(way)))
-    return sorted(told)
+    ways = Counter(" < ".join(reversed(_way(task.get_coro()))) for task in asyncio.all_tasks())
+    told = [way if number == 1 else f"{way} ×{number}" for way, number in sorted(ways.items()) if way]
+    return told[:MAX_PLACES]
 
 
 def _way(coroutine: Any) -> list[str]:

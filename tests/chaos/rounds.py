@@ -235,7 +235,7 @@ class Round:
             for number, worker in enumerate(scene.workers)
         ]
         result.seconds = time.monotonic() - began
-        if result.holds:
+        if result.holds and not result.standstills:
             shutil.rmtree(self._folder, ignore_errors=True)
         else:
             self._keep_evidence(timeline)
