@@ -122,6 +122,7 @@ class TouchpointProcessor:
         records: list[Record] = []
         next_offset = None
         heard = None
+        is_ours = True
         for work in works:
             heard = work.ingestion or heard
             profiles.update(work.profiles)
@@ -137,14 +138,15 @@ class TouchpointProcessor:
             changelog = self._topics.profiles
             changes = [Record(changelog, partition, key, value, []) for key, value in stored.items()]
             offsets = await self._delivery.commit(partition, records, changes, next_offset, keep_trying)
-            if not keep_trying():
-                # The partition may be someone else's by now. What stands on the changelog is right in any
-                # case: whoever takes the run again comes to the same.
-                raise Abandoned
-            if stored:
+            is_ours = keep_trying()
+            if stored and is_ours:
                 self._profiles.commit(partition, profiles, stored, offsets[changelog])
         for work in works:
             work.count(self._metrics)
+        if not is_ours:
+            # The partition may be someone else's by now. What stands on the changelog is right in any case,
+            # and counted: whoever takes the run again finds it there.
+            raise Abandoned
 
     def apply_timers(
         self, engine: Engine, partition: int, customers: Iterable[str], until: int, clock: int

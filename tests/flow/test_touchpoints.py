@@ -270,6 +270,19 @@ def test_applying_changes_nothing(bench: Bench) -> None:
     assert bench.counted("cx_events_applied_total") == 1.0
 
 
+def test_what_is_committed_as_a_rebalance_begins_is_counted(bench: Bench) -> None:
+    """It stands for good, and whoever owns the partition then finds it there; our state is not touched."""
+    work = bench.apply(Read(0, b"ann", happened("complaint.opened", "1")))
+    ours = iter([True, False])
+
+    with pytest.raises(Abandoned):
+        asyncio.run(bench.processor.commit([work], lambda: next(ours)))
+
+    assert bench.counted("cx_events_applied_total") == 1.0
+    assert bench.counted("cx_triggers_emitted_total", trigger="suppression") == 1.0
+    assert bench.store.size() == 0
+
+
 def test_the_changelog_goes_last_with_one_record_a_customer(bench: Bench) -> None:
     """Triggers are acknowledged before the profile that knows of them."""
     bench.process(
