@@ -28,6 +28,9 @@ TASKS: dict[str, dict[str, str]] = {
 MODELS = ("stacked", "stacked-forgetting", "logistic", "naive-bayes", "adaptive-tree", "adaptive-forest")
 """As `stream.churn.kinds.KINDS`; here too, because --help must not import River. The default first."""
 
+_MOST_DAYS = 100_000.0
+"""Days beyond all that touchpoints can tell of, 1970 to 2099."""
+
 _EVERY = re.compile(r"every:([1-9][0-9]{0,3})d")
 
 
@@ -115,6 +118,8 @@ def churn(
     horizon_days = 90.0 if horizon_days is None else horizon_days
     if not 0.0 < horizon_days <= 3650.0:
         raise InputError(f"--horizon-days {horizon_days:g}: a horizon is more than 0 and at most 3650 days")
+    _check_days("--split-day", split_day or 0.0)
+    _check_days("--max-recency-days", max_recency_days)
     every = _every(score_on or asked.get("score_on", "activity"))
     wanted = chosen(customers or asked.get("customers"))
     _check_extras(plot, baselines)
@@ -148,8 +153,7 @@ def churn(
         _tell("fitting gradient boosting every 28 days")
         figures["baselines"] = compared(points, len(timed), figures, horizon, split)
     figures["models"] = dict(zip(names[1:], found[1:], strict=True))
-    if run.rejected or run.outages:
-        _tell(f"{run.rejected:,} touchpoints left out, {run.outages} outages of ingestion")
+    _tell_what_is_left_out(run)
     if plot:
         from agents.evaluation.picture import draw
 
@@ -158,6 +162,11 @@ def churn(
         click.echo(msgspec.json.encode(figures))
     else:
         show(figures, names[0])
+
+
+def _check_days(option: str, days: float) -> None:
+    if not 0.0 <= days <= _MOST_DAYS:
+        raise InputError(f"{option} {days:g}: say a number of days, from 0 to {_MOST_DAYS:,.0f}")
 
 
 def _check_extras(plot: Path | None, baselines: bool) -> None:
@@ -174,6 +183,13 @@ def _check_extras(plot: Path | None, baselines: bool) -> None:
 
 def _tell(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _tell_what_is_left_out(run: Prequential) -> None:
+    if run.rejected or run.outages:
+        _tell(f"{run.rejected:,} touchpoints left out, {run.outages} outages of ingestion")
+    if run.duplicates:
+        _tell(f"{run.duplicates:,} touchpoints left out, as their ids had been seen before")
 
 
 def _anchors(horizon_days: float, asked: bool) -> list[Scorer]:

@@ -77,6 +77,9 @@ def test_text_names_the_figures(tmp_path: Path) -> None:
         (("--horizon-days", "0"), "--horizon-days 0: a horizon is more than 0 and at most 3650 days"),
         (("--horizon-days", "-3"), "--horizon-days -3: a horizon is more than 0 and at most 3650 days"),
         (("--horizon-days", "190"), "has a label: the data end before 190 days have passed"),
+        (("--split-day", "nan"), "--split-day nan: say a number of days, from 0 to 100,000"),
+        (("--split-day", "-1"), "--split-day -1: say a number of days, from 0 to 100,000"),
+        (("--max-recency-days", "inf"), "--max-recency-days inf: say a number of days, from 0 to 100,000"),
         (("--score-on", "weekly"), "--score-on weekly: say `activity`, or `every:7d`"),
         (("--customers", "id ~ 3"), "can't read 'id ~ 3'"),
         (("--activity", "order.paid"), "--activity order.paid: no such type in"),
@@ -98,6 +101,18 @@ def test_unsorted_file(tmp_path: Path) -> None:
     assert (code, "earlier than the one before it; sort the file by time, or say --sort" in err) == (2, True)
 
     assert evaluate(tmp_path / "sales.csv", lines, "--horizon-days", "30", "--sort")[0] == 0
+
+
+def test_touchpoints_with_one_id_are_told(tmp_path: Path) -> None:
+    """Figures don't come from fewer touchpoints than the file has without a word."""
+    path = tmp_path / "sales.csv"
+    lines = [f"{line},{number}" for number, line in enumerate(rows())]
+    path.write_text("\n".join(["customer_id,time,type,amount,id", *lines, lines[-1]]), encoding="utf-8")
+
+    result = CliRunner().invoke(main, ["evaluate", "churn", "--data", str(path), "--horizon-days", "30"])
+
+    assert result.exit_code == 0
+    assert result.stderr == "1 touchpoints left out, as their ids had been seen before\n"
 
 
 def test_nobody_was_lost(tmp_path: Path) -> None:
