@@ -40,8 +40,12 @@ ATTRIBUTES = ("id", "source", "correlationid")
 NAMES = ("booking", "channel", "device", "issue", "property", "purpose", "room")
 """Columns that name something, as do those that end in `_id`: room 101 is text, not a number."""
 
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""What spreadsheets put between cells in place of commas."""
+
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
 
 
 class Line(NamedTuple):
@@ -78,7 +82,7 @@ class TouchpointFile:
         position: bytes read so far.
 
     Raises:
-        InputError: the file can't be read, is not UTF-8 text, or lacks a column. Also while reading.
+        InputError: the file can't be read, is gzip or not UTF-8 text, or lacks a column. Also while reading.
     """
 
     def __init__(self, path: str, clock: Callable[[], int] | None = None) -> None:
@@ -122,6 +126,10 @@ class TouchpointFile:
                     self.position += len(rest)
                 self.position += len(raw)
                 if self._line_number == 1:
+                    if raw.startswith(_GZIP):
+                        raise InputError(
+                            f"{self.name} is packed by gzip: unpack it first, or pipe `zcat` to -"
+                        )
                     raw = raw.removeprefix(_BOM)
                 yield raw.removesuffix(b"\n").removesuffix(b"\r")
         except OSError as error:
@@ -158,6 +166,9 @@ class TouchpointFile:
 
     def _check(self, header: list[str]) -> None:
         if missing := [name for name in REQUIRED if name not in header]:
+            if len(header) == 1 and (other := [sign for sign in SEPARATORS if sign in header[0]]):
+                found = SEPARATORS[other[0]]
+                raise InputError(f"{self.name}, line 1: cells are separated by {found}; save it with commas")
             raise InputError(
                 f"{self.name}, line 1: no column {', '.join(missing)}; "
                 f"a CSV file starts with the names of its columns, such as {','.join(REQUIRED)},amount"

@@ -185,6 +185,9 @@ def test_a_quoted_line_break_stays_one_row(tmp_path: Path) -> None:
             b"",
             "{path}, line 1: no column customer_id, time, type; a CSV file starts with the names of ",
         ),
+        (b"customer_id;time;type\n", "{path}, line 1: cells are separated by semicolons; save it with "),
+        (b"customer_id\ttime\ttype\n", "{path}, line 1: cells are separated by tabs; save it with "),
+        (b"\x1f\x8b\x08\x00", "{path} is packed by gzip: unpack it first"),
         (b"customer_id,when\n", "{path}, line 1: no column time, type; "),
         (b"customer_id,time,type,type\n", "{path}, line 1: two columns are called type"),
         (
