@@ -140,7 +140,8 @@ def from_file(lines: Iterable[Line], engine: Engine, wanted: Wanted) -> Case:
     note(replay.finish())
     profile = replay.profiles.get(wanted.customer)
     if profile is None:
-        raise InputError(f"no line of it is about `{wanted.customer}`")
+        until = "" if wanted.at is None else ", up to the time of --at,"
+        raise InputError(f"no line of the file{until} is about `{wanted.customer}`")
     _refuse_alias(profile)
     fired = {each.id: _trigger(trigger.encode(each)) for _, outcome in made for each in outcome.triggers}
     return Case(

@@ -168,11 +168,13 @@ def test_who_or_what_is_not_known_is_one_line(stay: Path, tmp_path: Path) -> Non
         explain("ann", "--on", stay, "--play", "stay-with-uss"),
         explain("ann", "--on", tmp_path / "no.jsonl"),
         explain("anon", "--on", alias),
+        explain("ann", "--on", stay, "--at", "2020-01-01T00:00:00Z"),
     ]
 
-    assert [(one.exit_code, one.stdout, one.stderr.count("\n")) for one in answers] == [(2, "", 1)] * 4
+    assert [(one.exit_code, one.stdout, one.stderr.count("\n")) for one in answers] == [(2, "", 1)] * 5
     assert answers[1].stderr.endswith("(did you mean `stay-with-us`?); name yours by --playbook\n")
     assert answers[3].stderr.endswith("run `dangol explain ann`\n")
+    assert answers[4].stderr.endswith("no line of the file, up to the time of --at, is about `ann`\n")
 
 
 def test_what_a_line_says_cannot_steer_the_terminal(tmp_path: Path) -> None:
