@@ -12,20 +12,22 @@ from dataclasses import replace
 from functools import cache
 from hashlib import blake2b
 from typing import Annotated, Any, get_args
+from zoneinfo import available_timezones
 
 import msgspec
 
 from schemas.budget import Budget, mistakes_in, mistakes_of
-from schemas.calendar import Calendar, Weekday
+from schemas.calendar import Calendar, Clock, Weekday
 from schemas.cap import Cap
 from schemas.catalogue import Effect, Rating, Stage, TouchpointType
 from schemas.churn import Churn
 from schemas.conditions.checking import Scope
 from schemas.conditions.meaning import meaning, segments_in
 from schemas.conditions.syntax import ConditionMistake
+from schemas.duration import Duration
 from schemas.families import CONTENT, Play
 from schemas.families.entry import EntryPlay
-from schemas.families.play import Mistake
+from schemas.families.play import Mistake, Reentry
 from schemas.families.recommendation import EVERYONE, MAX_ITEMS_RANKED
 from schemas.families.retention_offer import RetentionOfferPlay
 from schemas.families.room_key import RoomKeyPlay
@@ -108,9 +110,14 @@ class Playbook(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return f"{self.playbook}@{blake2b(content, digest_size=4).hexdigest()}"
 
 
+def _pattern_of(text: Any) -> str:
+    return str(get_args(text)[1].pattern)
+
+
 _PATH = re.compile(r" - at (`key` in )?`\$([^`]*)`")
 _STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"unknown field `([^`]+)`")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
 _WORD = re.compile(r"Invalid (?:enum )?value '([^']+)'")
 _SECTIONS: dict[str, Any] = {
     "properties": Property,
@@ -123,6 +130,15 @@ _SECTIONS: dict[str, Any] = {
 }
 """What stands in the sections whose entries have names."""
 
+
+_FORMS = {
+    _pattern_of(Duration): "such as `30d`: a whole number and s, m, h or d",
+    _pattern_of(Reentry): "such as `30d`, `once`, `always` or `per-key`",
+    _pattern_of(Language): "such as `en` or `pt-BR`",
+    _pattern_of(Clock): 'such as "22:00", in quotes',
+    _pattern_of(Name): "such as `make-it-right`: small letters and digits, joined by - or .",
+}
+"""What texts have to look like, in words rather than as a pattern."""
 
 _FAMILIES = [play.__struct_config__.tag for play in get_args(Play)]
 
@@ -145,7 +161,11 @@ def load(text: str, name: str) -> Playbook:
         path = _path_of(message, source.content)
         for entry in path[1:] if "[...]" in message else ():
             message = message.replace("[...]", f".{entry}", 1)
-        raise source.error(f"{message}{_hint(message)}", *path) from None
+        field = _misspelt(message, source.content, path)
+        hint = f"; `{field[0]}` is no field{field[1]}" if field else _hint(message)
+        for pattern, meaning in _FORMS.items():
+            message = message.replace(f"matching regex '{pattern}'", meaning)
+        raise source.error(f"{message}{hint}", *path, *(field[:1] if field else ())) from None
     _check(playbook, source)
     return playbook
 
@@ -205,12 +225,27 @@ def _fits(value: Any, type_: Any) -> bool:
     return True
 
 
+def _misspelt(message: str, content: Any, path: list[str | int]) -> tuple[str, str] | None:
+    """The field that stands there in place of the one that the message calls missing, and what was meant."""
+    missing = _MISSING.search(message)
+    if missing is None:
+        return None
+    for step in path:
+        content = content[step]
+    unknown = [str(key) for key in content if key not in _known_fields()]
+    return next(((key, hint) for key in unknown if (hint := nearest(key, [missing[1]]))), None)
+
+
+def _known_fields() -> set[str]:
+    sections = (type_ for type_ in _SECTIONS.values() if isinstance(type_, type))
+    structs = (Playbook, Churn, Rating, Cap, Fence, Sizing, *sections, *get_args(Play))
+    return {field for struct in structs for field in struct.__struct_encode_fields__} | {"family"}
+
+
 def _hint(message: str) -> str:
     """The nearest valid word to the one that the message calls unknown."""
     if unknown := _FIELD.search(message):
-        sections = (type_ for type_ in _SECTIONS.values() if isinstance(type_, type))
-        structs = (Playbook, Churn, Rating, Cap, Fence, Sizing, *sections, *get_args(Play))
-        known = {field for struct in structs for field in struct.__struct_encode_fields__} | {"family"}
+        known = _known_fields()
     elif unknown := _WORD.search(message):
         known = {*get_args(Stage), *get_args(Effect), *get_args(Weekday), *_FAMILIES}
     else:
@@ -331,7 +366,12 @@ def _check_zones(playbook: Playbook, source: YamlSource) -> None:
     zones += [(["budgets", name, "zone"], each.zone) for name, each in playbook.budgets.items() if each.zone]
     for path, zone in (*zones, (["zone"], playbook.zone)):
         if not is_zone(zone):
-            raise source.error(f"{'.'.join(path)}: `{zone}` is no IANA time zone", *path)
+            # Of a continent alone, any of its cities would be as near.
+            hint = nearest(zone, available_timezones()) if "/" in zone else ""
+            raise source.error(
+                f"{'.'.join(path)}: `{zone}` is no IANA time zone{hint}",
+                *path,
+            )
 
 
 def _check_arbitration(playbook: Playbook, source: YamlSource) -> None:

@@ -251,8 +251,8 @@ def test_who_is_erased_leaves_nothing_that_waits() -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ("{horizon: 0d}", "2:9: Expected `str` matching regex"),
-        ("{horizon: -3d}", "2:9: Expected `str` matching regex"),
+        ("{horizon: 0d}", "2:9: Expected `str` such as `30d`: a whole number"),
+        ("{horizon: -3d}", "2:9: Expected `str` such as `30d`: a whole number"),
         ("{horizon: 23h}", "2:9: churn: a horizon of less than a day"),
         (
             "{horizon: 90d, every: 1d}",

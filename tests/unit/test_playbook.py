@@ -42,6 +42,11 @@ def changed(old: str, new: str) -> str:
     [
         ("playbook: hotel", "playboook: hotel", "unknown field `playboook` (did you mean `playbook`?)"),
         (
+            "family: room-key",
+            "familly: room-key",
+            "field `family` - at `$.plays[0]`; `familly` is no field (did you mean `family`?)",
+        ),
+        (
             "zone: Asia/Seoul",
             "zon: Asia/Seoul",
             "unknown field `zon` - at `$.properties.seoul` (did you mean `zone`?)",
@@ -87,7 +92,7 @@ def changed(old: str, new: str) -> str:
             "[booking.canceled,",
             "`booking.canceled` is not in the catalogue (did you mean `booking.cancelled`?)",
         ),
-        ("Asia/Seoul", "Asia/Seol", "properties.seoul.zone: `Asia/Seol` is no IANA time zone"),
+        ("Asia/Seoul", "Asia/Seol", "`Asia/Seol` is no IANA time zone (did you mean `Asia/Seoul`?)"),
         ("Asia/Seoul", "Asia", "properties.seoul.zone: `Asia` is no IANA time zone"),
         ("Asia/Seoul", "../../etc/passwd", "properties.seoul.zone: `../../etc/passwd` is no IANA time zone"),
         ("Asia/Seoul", '""', "properties.seoul.zone: `` is no IANA time zone"),
