@@ -123,6 +123,7 @@ _SECTIONS: dict[str, Any] = {
     "properties": Property,
     "catalogue": TouchpointType,
     "offers": Offer,
+    "segments": str,
     "calendars": Calendar,
     "templates": dict[Language, str],
     "popularity": dict[Word, Count],
@@ -237,7 +238,9 @@ def _misspelt(message: str, content: Any, path: list[str | int]) -> tuple[str, s
 
 
 def _known_fields() -> set[str]:
-    sections = (type_ for type_ in _SECTIONS.values() if isinstance(type_, type))
+    sections = (
+        type_ for type_ in _SECTIONS.values() if isinstance(type_, type) and issubclass(type_, msgspec.Struct)
+    )
     structs = (Playbook, Churn, Rating, Cap, Fence, Sizing, *sections, *get_args(Play))
     return {field for struct in structs for field in struct.__struct_encode_fields__} | {"family"}
 

@@ -8,6 +8,10 @@ import yaml
 
 from schemas.errors import InputError
 
+MAX_ENTRIES = 100_000
+"""Most entries of one mapping: far more than a playbook of a megabyte has, unless it merges one mapping into
+another again and again (`<<`), which a few lines can do until there is no memory left."""
+
 
 class _Loader(yaml.SafeLoader):
     """A loader that refuses what PyYAML passes over: of two equal keys only the last would count."""
@@ -20,6 +24,12 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             known.add(str(key.value))
         return super().construct_mapping(node, deep)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_ENTRIES:
+            problem = f"merging makes over {MAX_ENTRIES:,} entries of it"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 class SourceError(InputError):

@@ -40,6 +40,7 @@ def changed(old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("playbook:", "segments: {odd: [1]}\nplaybook:", "Expected `str`, got `array` - at `$.segments.odd`"),
         ("playbook: hotel", "playboook: hotel", "unknown field `playboook` (did you mean `playbook`?)"),
         (
             "family: room-key",
@@ -241,6 +242,14 @@ def test_not_yaml(text: str, place: str) -> None:
 
     assert refused.startswith(f"my.yaml{place}: not YAML: ")
     assert len(refused.splitlines()) == 1
+
+
+def test_yaml_that_merges_without_end() -> None:
+    """A few lines that merge one mapping ten times into the next are refused, rather than spelt out."""
+    merged = ["m0: &m0 {a: 1}"]
+    merged += [f"m{n}: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 10)}]}}" for n in range(1, 12)]
+
+    assert refusal("\n".join(merged)) == "my.yaml:7:5: not YAML: merging makes over 100,000 entries of it"
 
 
 def test_yaml_that_refers_to_itself() -> None:
