@@ -170,11 +170,11 @@ def _check_days(option: str, days: float) -> None:
 
 
 def _check_extras(plot: Path | None, baselines: bool) -> None:
-    """Raise InputError at once, rather than after minutes, where what is needed is not installed."""
+    """Raise InputError at once, rather than after minutes, where what is needed is not there."""
     if plot:
-        from agents.evaluation.picture import plotting
+        from agents.evaluation.picture import check
 
-        plotting()
+        check(plot)
     if baselines:
         from agents.evaluation.boosting import boosting
 

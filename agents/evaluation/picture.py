@@ -10,6 +10,10 @@ from agents.evaluation.boosting import EXTRA
 from schemas.errors import InputError
 
 
+FORMATS = (".png", ".svg", ".pdf")
+"""What a picture's file may end in."""
+
+
 def plotting() -> Any:
     """What draws.
 
@@ -24,6 +28,21 @@ def plotting() -> Any:
     from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice above
 
     return plt
+
+
+def check(path: Path) -> None:
+    """See whether a picture could be written to a file, before there is anything to draw.
+
+    Raises:
+        InputError: the file is none that a picture is written to, or matplotlib is not installed.
+    """
+    if path.is_dir():
+        raise InputError(f"--plot {path}: that is a directory")
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"--plot {path}: the name of a picture ends in {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise InputError(f"--plot {path}: there is no directory {path.parent}")
+    plotting()
 
 
 def draw(path: Path, figures: Mapping[str, Any]) -> None:

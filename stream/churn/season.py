@@ -25,8 +25,9 @@ SPAN_DAYS = 28
 """Days within which one label tells of the time as well as many."""
 
 ENOUGH_SPANS = 18
-"""Spans with labels before a season is gone by: a year has thirteen, and a third of the next is met twice at
-least. With less, what has changed for good is taken for the season."""
+"""Spans with labels before a season is gone by: with labels in each, they reach over 15 months at least (449
+to 476 days, as the first may be met at its end), so that a quarter of the year is met twice. With less, what
+has changed for good is taken for the season."""
 
 FAR = 1e7
 """Days that no calendar reaches, some 27,000 years: what lies beyond is no time."""

@@ -84,6 +84,9 @@ def test_text_names_the_figures(tmp_path: Path) -> None:
         (("--customers", "id ~ 3"), "can't read 'id ~ 3'"),
         (("--activity", "order.paid"), "--activity order.paid: no such type in"),
         (("--task", "E"), "--task is for --data cdnow"),
+        (("--plot", "picture"), "--plot picture: the name of a picture ends in .png, .svg, .pdf"),
+        (("--plot", "."), "--plot .: that is a directory"),
+        (("--plot", "nowhere/x.png"), "--plot nowhere/x.png: there is no directory nowhere"),
     ],
 )
 def test_bad_options_get_one_line(tmp_path: Path, options: tuple[str, ...], said: str) -> None:

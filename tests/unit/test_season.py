@@ -89,7 +89,7 @@ def test_partitions_read_one_after_the_other_count_no_time_twice(parts: list[lis
     assert seen(*(day for part in parts for day in part)).spans == 15
 
 
-def test_enough_is_a_year_and_a_third() -> None:
+def test_enough_is_a_year_and_a_quarter() -> None:
     """With labels each week that is the 18th span; who has labels in three weeks of a year waits longer."""
     first = 700 * SPAN_DAYS
     assert not seen(*range(first, first + 17 * SPAN_DAYS, 7)).enough
