@@ -9,7 +9,6 @@ from typing import Any
 from agents.evaluation.boosting import EXTRA
 from schemas.errors import InputError
 
-
 FORMATS = (".png", ".svg", ".pdf")
 """What a picture's file may end in."""
 
