@@ -33,8 +33,9 @@ from schemas.trigger import TriggerEvent
 PARTITIONS = 4
 """Enough that re-keying has somewhere to go, few enough that one worker's runs are well filled."""
 
-STALL_SECONDS = 30.0
-"""Seconds without any progress after which the demo gives up: longer than a worker needs to reconnect."""
+STALL_SECONDS = 60.0
+"""Seconds without any progress after which the demo gives up. A worker asks again what the broker has not
+answered after 30 (`broker_request_timeout` in agents/app.py), and then has to catch up."""
 
 LISTEN_SECONDS = 0.25
 """Seconds between two looks at the worker's counters."""
