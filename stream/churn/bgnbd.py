@@ -125,7 +125,8 @@ def fit(histories: Sequence[tuple[float, float, float]], start: BgNbd | None = N
     from scipy.optimize import minimize  # noqa: PLC0415 - a third of a second, once a month
 
     start = start or BgNbd()
-    seen = np.array([history for history in histories if history[2] > 0.0], dtype=np.float64).reshape(-1, 3)
+    possible = [each for each in histories if each[0] >= 0.0 and each[1] >= 0.0 and each[2] > 0.0]
+    seen = np.array(possible, dtype=np.float64).reshape(-1, 3)
     if len(seen) < LEAST_CUSTOMERS:
         return start
     seen[:, 0] = np.minimum(np.round(seen[:, 0]), MOST_PURCHASES)

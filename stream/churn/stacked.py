@@ -121,8 +121,19 @@ class Stacked(BayesianLogistic):
             self.seasons.see(features[MOMENT])
 
     def refit(self, histories: Sequence[tuple[float, float, float]]) -> None:
-        """Fit BG/NBD to histories (see `stream.churn.bgnbd.fit`), without any label."""
-        self.bgnbd = fit(histories, self.bgnbd)
+        """Fit BG/NBD to histories (see `stream.churn.bgnbd.fit`), without any label.
+
+        It takes a season for what will stay: who is silent in winter was lost, it says then. So the level
+        that labels have told stays as it was, as far as they have told one.
+        """
+        fitted = fit(histories, self.bgnbd)
+        if fitted == self.bgnbd:
+            return
+        told = self._told()
+        before = self._level(histories)
+        self.bgnbd, self._compiled = fitted, False
+        self._weights[0] -= told * (self._level(histories) - before)
+        self._compiled = False
 
     def contributions(self, features: Features) -> dict[str, float]:
         """What each signal, BG/NBD and calibration add to the log odds, against the average customer.
@@ -213,9 +224,37 @@ class Stacked(BayesianLogistic):
         others[season] = 0.0
         return others
 
+    def _told(self) -> float:
+        """How much of the level labels have told, from 0 to 1.
+
+        That is by what share the log odds of the average customer are less uncertain than at first.
+        """
+        offset, known, unknown = self._average(), self._covariance, self._priors
+        variance = known[0, 0] + 2.0 * offset * known[1, 0] + offset * offset * known[1, 1]
+        return float(min(max(1.0 - variance / (unknown[0] + offset * offset * unknown[1]), 0.0), 1.0))
+
+    def _level(self, histories: Sequence[tuple[float, float, float]]) -> float:
+        """The mean log odds of these customers upon their latest activity, average in all else."""
+        repeats, latest, _ = np.maximum(np.array(histories, dtype=np.float64), 0.0).T
+        table = {
+            "frequency": np.log1p(1.0 + repeats),
+            "gap_mean": np.log1p(latest / np.maximum(repeats, 1.0)),
+            "recency": np.zeros(len(histories)),
+        }
+        rows = np.tile(self._measure.means, (len(histories), 1))
+        offsets, rows[:, 0], rows[:, 1] = self._computed_of(table, table["recency"])
+        for place, name in enumerate(self.features[2:], start=2):
+            if name in table:
+                rows[:, place] = table[name]
+        return float(np.mean(self.log_odds_of(rows, offsets)))
+
     def _average_offset(self) -> float:
-        """What BG/NBD adds on average; the offset is within ±5 what the feature is within ±9."""
-        return float(self._scoring()[1] * min(max(self._measure.means[0], -5.0), 5.0))
+        """What BG/NBD adds on average."""
+        return float(self._scoring()[1]) * self._average()
+
+    def _average(self) -> float:
+        """What BG/NBD says on average; the offset is within ±5 what the feature is within ±9."""
+        return float(min(max(self._measure.means[0], -5.0), 5.0))
 
     def _computed_of(self, table: Mapping[str, Floats], none: Floats) -> tuple[Floats, Floats, Floats]:
         """As `_computed`, of many at once."""

@@ -42,6 +42,57 @@ def test_before_any_label_it_says_what_bgnbd_says() -> None:
     assert Stacked(90.0).predict(features) == pytest.approx(BgNbd().silent(2, 20.0, 50.0, 90.0))
 
 
+SUMMER = [(float(repeats), 30.0 * repeats, 30.0 * repeats + 10.0) for repeats in range(1, 9)] * 10
+"""Customers of whom all were here lately: hardly anybody is ever lost, as far as BG/NBD can tell."""
+
+WINTER = [(repeats, latest, age + 150.0) for repeats, latest, age in SUMMER]
+"""The same customers five months later, with nobody back yet."""
+
+
+def test_without_labels_the_level_is_that_of_the_latest_fit() -> None:
+    """As long as nothing was learned, what BG/NBD says after a fit is what is said."""
+    scorer = Stacked(90.0)
+    scorer.refit(SUMMER)
+    scorer.refit(WINTER)
+    features = {"frequency": log(4.0), "gap_mean": log(11.0), "recency": log(31.0)}
+
+    assert scorer.bgnbd != BgNbd()
+    assert scorer.predict(features) == pytest.approx(scorer.bgnbd.silent(2, 20.0, 50.0, 90.0))
+
+
+def test_level_that_labels_told_outlasts_a_fit() -> None:
+    """A silent winter more than doubles BG/NBD's own odds, and moves those learned by a tenth at most."""
+    scorer, chance = Stacked(90.0), Random(3)
+    scorer.refit(SUMMER)
+    customers = [
+        {"frequency": log1p(repeats + 1.0), "gap_mean": log1p(30.0), "recency": 0.0}
+        for repeats, _, _ in SUMMER
+    ]
+    for _ in range(50):
+        for features in customers:
+            scorer.learn(features, churned=chance.random() < 0.3)
+
+    def levels() -> tuple[float, float]:
+        alone = [scorer.bgnbd.log_odds(repeats, latest, latest, 90.0)[0] for repeats, latest, _ in SUMMER]
+        return float(np.mean(alone)), float(np.mean([scorer.log_odds(features) for features in customers]))
+
+    alone_before, before = levels()
+    scorer.refit(WINTER)
+    alone_after, after = levels()
+
+    assert alone_after - alone_before > log(2.0)
+    assert abs(after - before) < log(1.1)
+
+
+def test_absurd_histories_leave_scores_finite() -> None:
+    """Days below 0 and counts beyond all reason, among histories that make a fit possible, spoil nothing."""
+    scorer = Stacked(90.0)
+    loss(scorer, drawn(300))
+    scorer.refit([*SUMMER, (-3.0, -5.0, 1.0), (1e9, 1e11, 1e11), (0.0, -1e9, 1e-9)])
+
+    assert 0.0 < scorer.predict(drawn(1, seed=2)[0][0]) < 1.0
+
+
 def test_one_repeat_is_one_though_it_comes_back_from_a_log() -> None:
     """Of everyone with one repeat BG/NBD says what it says of one repeat, not of none."""
     features = {"frequency": log1p(2.0), "gap_mean": log1p(10.0), "recency": log1p(100.0)}
