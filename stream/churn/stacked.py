@@ -15,7 +15,7 @@ from stream.churn.bgnbd import BgNbd, fit
 from stream.churn.calibration import Calibration
 from stream.churn.plain import check_finite
 from stream.churn.scorer import Features, probability
-from stream.churn.season import ANGLES, MOMENT, Seasons
+from stream.churn.season import ANGLES, MOMENT, YEAR_DAYS, Seasons
 
 KNOTS = {
     "recency": (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
@@ -47,6 +47,12 @@ KIND_CROSSED = ("overdue", "recency")
 PRIOR_SEASON = 0.001
 """Variance of the weight of each signal of the season before anything was learned, a hundredth of that of
 others: labels there are many, but they tell of few years."""
+
+OTHER_SEASON_DAYS = YEAR_DAYS / 2
+"""Days from one season to the opposite one. What a horizon of so many days covers has nothing of the level of
+the season in which a customer is seen; a shorter one has in proportion. Of made-up businesses, one that goes
+down lost .005 of log loss at 60 days by the level of labels alone, and one of summers lost .04 of AUC at 180
+days by that of BG/NBD alone."""
 
 MOST_FEATURES = 96 + len(ANGLES)
 """Features beyond so many are left out: as many of customers as ever, and the season."""
@@ -124,15 +130,15 @@ class Stacked(BayesianLogistic):
         """Fit BG/NBD to histories (see `stream.churn.bgnbd.fit`), without any label.
 
         It takes a season for what will stay: who is silent in winter was lost, it says then. So the level
-        that labels have told stays as it was, as far as they have told one.
+        stays as labels have told it, as far as they have told it and the horizon reaches into other seasons.
         """
         fitted = fit(histories, self.bgnbd)
         if fitted == self.bgnbd:
             return
-        told = self._told()
+        kept = self._told() * min(self.horizon_days / OTHER_SEASON_DAYS, 1.0)
         before = self._level(histories)
         self.bgnbd, self._compiled = fitted, False
-        self._weights[0] -= told * (self._level(histories) - before)
+        self._weights[0] -= kept * (self._level(histories) - before)
         self._compiled = False
 
     def contributions(self, features: Features) -> dict[str, float]:

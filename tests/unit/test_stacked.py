@@ -60,9 +60,10 @@ def test_without_labels_the_level_is_that_of_the_latest_fit() -> None:
     assert scorer.predict(features) == pytest.approx(scorer.bgnbd.silent(2, 20.0, 50.0, 90.0))
 
 
-def test_level_that_labels_told_outlasts_a_fit() -> None:
-    """A silent winter more than doubles BG/NBD's own odds, and moves those learned by a tenth at most."""
-    scorer, chance = Stacked(90.0), Random(3)
+@pytest.mark.parametrize(("horizon_days", "moved"), [(365.0, 0.0), (91.310625, 0.5)])
+def test_level_that_labels_told_outlasts_a_fit(horizon_days: float, moved: float) -> None:
+    """Of what a winter adds to BG/NBD's odds, nothing is taken on at a year's horizon, half at a quarter's."""
+    scorer, chance = Stacked(horizon_days), Random(3)
     scorer.refit(SUMMER)
     customers = [
         {"frequency": log1p(repeats + 1.0), "gap_mean": log1p(30.0), "recency": 0.0}
@@ -72,16 +73,19 @@ def test_level_that_labels_told_outlasts_a_fit() -> None:
         for features in customers:
             scorer.learn(features, churned=chance.random() < 0.3)
 
-    def levels() -> tuple[float, float]:
-        alone = [scorer.bgnbd.log_odds(repeats, latest, latest, 90.0)[0] for repeats, latest, _ in SUMMER]
-        return float(np.mean(alone)), float(np.mean([scorer.log_odds(features) for features in customers]))
+    def level() -> float:
+        return float(np.mean([scorer.log_odds(features) for features in customers]))
 
-    alone_before, before = levels()
+    before, taught = level(), scorer.snapshot()
     scorer.refit(WINTER)
-    alone_after, after = levels()
+    after = level()
+    untaught = Stacked(horizon_days)
+    untaught.restore(taught)
+    untaught.bgnbd = scorer.bgnbd
+    untaught_level = float(np.mean([untaught.log_odds(features) for features in customers]))
 
-    assert alone_after - alone_before > log(2.0)
-    assert abs(after - before) < log(1.1)
+    assert untaught_level - before > log(1.5)
+    assert (after - before) / (untaught_level - before) == pytest.approx(moved, abs=0.02)
 
 
 def test_absurd_histories_leave_scores_finite() -> None:
