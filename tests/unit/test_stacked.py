@@ -62,7 +62,7 @@ def test_without_labels_the_level_is_that_of_the_latest_fit() -> None:
 
 @pytest.mark.parametrize(("horizon_days", "moved"), [(365.0, 0.0), (91.310625, 0.5)])
 def test_level_that_labels_told_outlasts_a_fit(horizon_days: float, moved: float) -> None:
-    """Of what a winter adds to BG/NBD's odds, nothing is taken on at a year's horizon, half at a quarter's."""
+    """Of what a winter adds to BG/NBD's odds, nothing stays at a year's horizon, half at a quarter's."""
     scorer, chance = Stacked(horizon_days), Random(3)
     scorer.refit(SUMMER)
     customers = [
