@@ -118,9 +118,9 @@ def test_an_outage_makes_nobody_lost(kafka: str, topics: Topics, tmp_path: Path)
     before = [each for each in bought if each.time < start + OPEN]
     last = {each.customer: each.time for each in bought}
     asyncio.run(keep(kafka, topics.touchpoints))
-    worker = Worker(kafka, topics, tmp_path / "w", "--playbook", str(playbook)).start().wait_ready()
-
+    # All at once: in a lull after some of it, who is read so far would have come to the present day.
     asyncio.run(publish(kafka, topics.touchpoints, before))
+    worker = Worker(kafka, topics, tmp_path / "w", "--playbook", str(playbook)).start().wait_ready()
     wait_for(lambda: worker.metric("cx_events_applied_total") == len(before), "the first ten days", worker)
     wait_for(lambda: len(known(kafka, topics)) > 0, "what is known by then", worker)
     wait_for(lambda: gauges(worker) == (PARTITIONS, 0.0), "all others to have fired", worker)
