@@ -137,7 +137,7 @@ class Stacked(BayesianLogistic):
             return
         kept = self._told() * min(self.horizon_days / OTHER_SEASON_DAYS, 1.0)
         before = self._level(histories)
-        self.bgnbd, self._compiled = fitted, False
+        self.bgnbd = fitted
         self._weights[0] -= kept * (self._level(histories) - before)
         self._compiled = False
 
